@@ -1,0 +1,59 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target: Swift 6 mode, warnings are errors, imports internal unless said otherwise.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Also for every target that does not face C or files: each use of an unsafe construct is marked.
+let safe: [SwiftSetting] = strict + [.strictMemorySafety()]
+
+let package = Package(
+    name: "tributary",
+    products: [
+        .library(name: "Tributary", targets: ["Tributary"]),
+        .executable(name: "tributary", targets: ["TributaryCommand"]),
+        .executable(name: "tributary-bench", targets: ["TributaryBench"]),
+    ],
+    targets: [
+        // What the store is made of, upwards. CONTRIBUTING.md has a line on each.
+        .target(name: "AppendRule", swiftSettings: safe),
+        .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+        .target(name: "Checksums", dependencies: ["CISAL"], swiftSettings: safe),
+        .target(name: "Envelope", dependencies: ["AppendRule", "Checksums"], swiftSettings: safe),
+        .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+        .target(name: "KeyValue", dependencies: ["CRocksDB"], swiftSettings: strict),
+        .target(
+            name: "CSimdJSON",
+            linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "JSONLines", dependencies: ["CSimdJSON"], swiftSettings: safe),
+        .target(name: "Segments", dependencies: ["Checksums"], swiftSettings: strict),
+        .target(name: "EventLog", swiftSettings: safe),
+        .target(name: "EmbeddedEventLog", dependencies: ["EventLog", "Segments"], swiftSettings: safe),
+        .target(
+            name: "StreamIndex",
+            dependencies: ["AppendRule", "Envelope", "KeyValue", "Segments", "EventLog", "Checksums"],
+            swiftSettings: safe),
+        .target(
+            name: "Tributary",
+            dependencies: ["StreamIndex", "EmbeddedEventLog", "EventLog"],
+            swiftSettings: safe),
+        .executableTarget(
+            name: "TributaryCommand",
+            dependencies: ["Tributary", "JSONLines"],
+            swiftSettings: safe),
+
+        // Figures, and what they are compared with.
+        .executableTarget(
+            name: "TributaryBench",
+            dependencies: ["Tributary", "KeyValue"],
+            path: "Benchmarks/TributaryBench",
+            swiftSettings: strict),
+    ],
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,7 @@
+/// The bounds of this module.
+public enum LogLimits {
+    /// Most records in one run.
+    public static let runRecords = 4_096
+    /// A run is closed once it holds this many bytes.
+    public static let runBytes = 4 << 20
+}
