@@ -1,0 +1,193 @@
+// RocksDB behind a few calls: get, one atomic batch at a time, bounded iterators. Every call may touch the disk, so none
+// belongs on Swift's cooperative pool. No C type leaves this module.
+
+import CRocksDB
+
+/// What RocksDB said, in its own words.
+public struct KeyValueError: Error, Sendable, Equatable, CustomStringConvertible {
+    public let message: String
+
+    public init(_ message: String) {
+        self.message = message
+    }
+
+    public var description: String { message }
+}
+
+/// An ordered map of bytes to bytes, in a directory or in memory.
+///
+/// ```swift
+/// let store = try KeyValueStore(.directory("/srv/orders/index"))
+/// let batch = WriteBatch()
+/// batch.put([1, 2], [3])
+/// try store.write(batch)
+/// try store.get([1, 2])           // [3]
+/// store.close()
+/// ```
+/// There is no write-ahead log: after a crash the store holds what was there at its last flush, and always whole
+/// batches in the order in which they were written.
+/// Safe from any thread: `rocksdb_t` is; `close` comes after the last other call, iterators included.
+public final class KeyValueStore: @unchecked Sendable {
+    public enum Place: Sendable {
+        case directory(String)
+        case memory
+    }
+
+    let db: OpaquePointer
+    private let environment: OpaquePointer?
+    private let options: OpaquePointer
+    private let tableOptions: OpaquePointer
+    private let cache: OpaquePointer
+    private let writeOptions: OpaquePointer
+    private let readOptions: OpaquePointer
+    private var isClosed = false
+
+    /// Opens the store; makes it where there is none.
+    ///
+    /// - Parameters:
+    ///   - place: RocksDB's own directory, or memory.
+    ///   - limits: what it may use.
+    public init(_ place: Place, limits: KeyValueLimits = KeyValueLimits()) throws(KeyValueError) {
+        options = rocksdb_options_create()
+        tableOptions = rocksdb_block_based_options_create()
+        cache = rocksdb_cache_create_lru(limits.cacheBytes)
+        writeOptions = rocksdb_writeoptions_create()
+        readOptions = rocksdb_readoptions_create()
+        Self.set(options, tableOptions, cache, limits)
+        rocksdb_writeoptions_disable_WAL(writeOptions, 1)
+        var path = "/memory"
+        switch place {
+        case .directory(let directory):
+            environment = nil
+            path = directory
+        case .memory:
+            environment = rocksdb_create_mem_env()
+            rocksdb_options_set_env(options, environment)
+        }
+        var message: UnsafeMutablePointer<CChar>?
+        guard let opened = rocksdb_open(options, path, &message), message == nil else {
+            let text = Self.take(message)
+            Self.destroy(options, tableOptions, cache, writeOptions, readOptions, environment)
+            throw KeyValueError(text)
+        }
+        db = opened
+    }
+
+    private static func set(
+        _ options: OpaquePointer, _ table: OpaquePointer, _ cache: OpaquePointer, _ limits: KeyValueLimits
+    ) {
+        rocksdb_options_set_create_if_missing(options, 1)
+        rocksdb_options_set_write_buffer_size(options, limits.memtableBytes)
+        rocksdb_options_set_max_write_buffer_number(options, Int32(limits.memtables))
+        rocksdb_options_set_max_background_jobs(options, Int32(limits.backgroundJobs))
+        rocksdb_options_set_max_open_files(options, Int32(limits.openFiles))
+        rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1)
+        // Keys and values are small and hardly alike: compressing them costs more than it saves.
+        rocksdb_options_set_compression(options, Int32(rocksdb_no_compression))
+        // RocksDB's own log of what it does: kept short.
+        rocksdb_options_set_keep_log_file_num(options, 2)
+        rocksdb_options_set_stats_dump_period_sec(options, 0)
+        // Most look-ups of an append id or a new stream find nothing: whole-key filters answer them, in memory too.
+        rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10))
+        rocksdb_block_based_options_set_whole_key_filtering(table, 1)
+        rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.1)
+        rocksdb_options_set_memtable_whole_key_filtering(options, 1)
+        rocksdb_block_based_options_set_block_cache(table, cache)
+        rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
+        rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
+        rocksdb_block_based_options_set_format_version(table, 5)
+        rocksdb_options_set_block_based_table_factory(options, table)
+    }
+
+    deinit {
+        precondition(isClosed, "close a KeyValueStore before letting go of it")
+    }
+
+    /// Flushes what is only in memory, and closes.
+    public func close() {
+        precondition(!isClosed, "a KeyValueStore is closed once")
+        try? flush()
+        isClosed = true
+        rocksdb_cancel_all_background_work(db, 1)
+        rocksdb_close(db)
+        Self.destroy(options, tableOptions, cache, writeOptions, readOptions, environment)
+    }
+
+    private static func destroy(
+        _ options: OpaquePointer, _ tableOptions: OpaquePointer, _ cache: OpaquePointer,
+        _ writeOptions: OpaquePointer, _ readOptions: OpaquePointer, _ environment: OpaquePointer?
+    ) {
+        rocksdb_readoptions_destroy(readOptions)
+        rocksdb_writeoptions_destroy(writeOptions)
+        rocksdb_block_based_options_destroy(tableOptions)
+        rocksdb_options_destroy(options)
+        rocksdb_cache_destroy(cache)
+        if let environment { rocksdb_env_destroy(environment) }
+    }
+
+    /// The value of `key`, handed to `body` without a copy; nil where there is none.
+    public func withValue<R>(of key: [UInt8], _ body: (Span<UInt8>) -> R) throws(KeyValueError) -> R? {
+        var message: UnsafeMutablePointer<CChar>?
+        let slice = key.withUnsafeBytes {
+            rocksdb_get_pinned(db, readOptions, $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count, &message)
+        }
+        if message != nil { throw KeyValueError(Self.take(message)) }
+        guard let slice else { return nil }
+        defer { rocksdb_pinnableslice_destroy(slice) }
+        var length = 0
+        guard let value = rocksdb_pinnableslice_value(slice, &length) else { return nil }
+        return value.withMemoryRebound(to: UInt8.self, capacity: length) {
+            body(Span(_unsafeElements: UnsafeBufferPointer(start: $0, count: length)))
+        }
+    }
+
+    /// A copy of the value of `key`; nil where there is none.
+    public func get(_ key: [UInt8]) throws(KeyValueError) -> [UInt8]? {
+        try withValue(of: key) { value in value.withUnsafeBufferPointer { Array($0) } }
+    }
+
+    /// Writes all of the batch or nothing, after all batches before it.
+    public func write(_ batch: WriteBatch) throws(KeyValueError) {
+        var message: UnsafeMutablePointer<CChar>?
+        rocksdb_write(db, writeOptions, batch.batch, &message)
+        if message != nil { throw KeyValueError(Self.take(message)) }
+    }
+
+    /// Brings everything that was written to the disk.
+    public func flush() throws(KeyValueError) {
+        var message: UnsafeMutablePointer<CChar>?
+        let flushOptions = rocksdb_flushoptions_create()
+        rocksdb_flushoptions_set_wait(flushOptions, 1)
+        rocksdb_flush(db, flushOptions, &message)
+        rocksdb_flushoptions_destroy(flushOptions)
+        if message != nil { throw KeyValueError(Self.take(message)) }
+    }
+
+    /// How many bytes its files take, about.
+    public var fileBytes: Int64 {
+        var value: UInt64 = 0
+        return rocksdb_property_int(db, "rocksdb.total-sst-files-size", &value) == 0 ? Int64(value) : 0
+    }
+
+    /// Copies RocksDB's message and frees it.
+    static func take(_ message: UnsafeMutablePointer<CChar>?) -> String {
+        guard let message else { return "RocksDB failed without a message" }
+        defer { rocksdb_free(message) }
+        return String(cString: message)
+    }
+}
+
+/// What one store may use of the machine.
+public struct KeyValueLimits: Sendable {
+    /// Bytes of one memtable: when it is full it is written out in the background.
+    public var memtableBytes = 64 << 20
+    /// How many memtables there may be, the one that is filled included.
+    public var memtables = 4
+    /// Bytes of the cache of blocks.
+    public var cacheBytes = 256 << 20
+    /// Threads that flush and compact.
+    public var backgroundJobs = 2
+    public var openFiles = 512
+
+    public init() {}
+}
