@@ -1,0 +1,416 @@
+// The life of every append under way: a state machine without I/O. Time, randomness and the log come in as arguments.
+
+import AppendRule
+import Envelope
+import EventLog
+
+/// What the local index said before a record was written.
+enum CheckAnswer: Sendable, Equatable {
+    case certain(CallOutcome)
+    /// It must be written, as this attempt.
+    case write(attempt: UInt32)
+}
+
+struct AppendCalls: Sendable {
+    private struct Stream: Sendable {
+        var waiting = CallQueue()
+        /// Calls that left `waiting`, in order.
+        var active: [CallID] = []
+    }
+
+    private(set) var calls: [CallID: AppendCall] = [:]
+    private var streams: [NameKey: Stream] = [:]
+    private var byAppendID: [RecordID: [CallID]] = [:]
+    private var owners: [UInt64: CallID] = [:]
+    /// Current versions of streams lately written to: saves asking the index.
+    private var remembered = NameCache<Int64>(capacity: IndexLimits.rememberedVersions)
+    private var nextID: CallID = 1
+    private var nextWriteID: @Sendable () -> UInt64
+    private let store: StoreID
+    private(set) var actions: [CallAction] = []
+    /// When `tick` has something to do next; nil: nothing is under way.
+    private(set) var wakeAt: ContinuousClock.Instant?
+
+    /// - Parameter nextWriteID: random numbers other than 0.
+    init(store: StoreID, nextWriteID: @escaping @Sendable () -> UInt64) {
+        self.store = store
+        self.nextWriteID = nextWriteID
+    }
+
+    mutating func takeActions() -> [CallAction] {
+        defer { actions = [] }
+        return actions
+    }
+
+    // MARK: - Inputs
+
+    mutating func submit(_ request: AppendRequest) -> CallID {
+        let id = nextID
+        nextID += 1
+        calls[id] = AppendCall(request)
+        byAppendID[request.header.appendID, default: []].append(id)
+        streams[request.stream, default: Stream()].waiting.append(id)
+        wake(by: request.settleBy)
+        pump(request.stream)
+        return id
+    }
+
+    /// The local index has answered.
+    mutating func checked(_ id: CallID, _ answer: CheckAnswer) {
+        guard let call = calls[id], call.phase == .checking else { return }
+        switch answer {
+        case .certain(let outcome):
+            if case .conflict(let actual) = outcome { remembered.put(call.request.stream, actual) }
+            finish(id, outcome)
+        case .write(let attempt):
+            write(id, attempt: attempt)
+            pump(call.request.stream)
+        }
+    }
+
+    /// Records were applied, in this order.
+    mutating func applied(_ records: [AppliedRecord]) {
+        for record in records {
+            guard case .decided(let decided) = record.what else { continue }
+            apply(decided)
+        }
+    }
+
+    /// The log speaks of records that it did not plainly store.
+    mutating func reported(_ reports: [TagReport], now: ContinuousClock.Instant, withdraw: (LogTag) -> Bool) {
+        for report in reports {
+            guard let id = owners[report.tag.number], let call = calls[id], call.writeID == report.tag.number else {
+                continue
+            }
+            switch report.outcome {
+            case .unknown where call.phase == .written: cancel(id)
+            case .unknown: pauseCancel(id, now)
+            case .notStored(let reason): notStored(id, reason, now, withdraw)
+            }
+        }
+    }
+
+    /// The caller's task was cancelled.
+    mutating func callerLeft(_ id: CallID, withdraw: (LogTag) -> Bool) {
+        guard let call = calls[id], !call.isAnswered else { return }
+        switch call.phase {
+        case .waiting, .checking, .pausing:
+            finish(id, .withdrawn)
+        case .written where withdraw(LogTag(number: call.writeID)):
+            finish(id, .withdrawn)
+        case .written:
+            calls[id]?.isFinal = true
+            answerUnknown(id)
+            cancel(id)
+        case .cancelling, .cancelPausing:
+            calls[id]?.isFinal = true
+            answerUnknown(id)
+        }
+    }
+
+    /// Time has passed.
+    mutating func tick(now: ContinuousClock.Instant, withdraw: (LogTag) -> Bool) {
+        wakeAt = nil
+        for id in calls.keys.sorted() {
+            settle(id, now, withdraw)
+        }
+        for id in calls.keys.sorted() {
+            guard let call = calls[id] else { continue }
+            switch call.phase {
+            case .pausing where now >= pauseEnds[id] ?? now: write(id, attempt: call.attempt)
+            case .cancelPausing where now >= pauseEnds[id] ?? now: cancel(id)
+            case .pausing, .cancelPausing: wake(by: pauseEnds[id] ?? now)
+            case .waiting, .checking, .written, .cancelling: break
+            }
+            if !call.isFinal { wake(by: call.request.settleBy) }
+            if !call.isAnswered { wake(by: call.request.deadline) }
+        }
+        for stream in Set(calls.values.map(\.request.stream)) { pump(stream) }
+    }
+
+    /// Ends every call (of one channel, or all) with an error.
+    mutating func fail(channel: Int?, _ error: IndexError) {
+        for id in calls.keys.sorted() {
+            guard let call = calls[id], channel == nil || call.request.channel == channel else { continue }
+            finish(id, .failed(error))
+        }
+    }
+
+    /// Ends the calls of which nothing was written.
+    mutating func failUnwritten(_ error: IndexError) {
+        for id in calls.keys.sorted() {
+            switch calls[id]?.phase {
+            case .waiting, .checking, .pausing: finish(id, .failed(error))
+            case .written, .cancelling, .cancelPausing, nil: break
+            }
+        }
+    }
+
+    /// Ends what is left when the log is closed.
+    mutating func failRest() {
+        for id in calls.keys.sorted() { finish(id, .unknown) }
+    }
+
+    // MARK: - Turns
+
+    /// Starts the calls of a stream whose turn it is.
+    private mutating func pump(_ name: NameKey) {
+        while let id = streams[name]?.waiting.first, let call = calls[id] {
+            guard mayStart(call, streams[name]?.active ?? []) else { return }
+            streams[name]?.waiting.removeFirst()
+            streams[name]?.active.append(id)
+            start(id)
+        }
+        if let stream = streams[name], stream.active.isEmpty, stream.waiting.isEmpty { streams[name] = nil }
+    }
+
+    private func mayStart(_ call: AppendCall, _ active: [CallID]) -> Bool {
+        guard let last = active.last else { return true }
+        guard !call.request.isExclusive, let before = calls[last] else { return false }
+        if before.request.isExclusive || unsettled[call.request.stream] != nil { return false }
+        let sameID = byAppendID[call.request.header.appendID] ?? []
+        return sameID.count < 2
+            || !sameID.contains { other in
+                guard let other = calls[other] else { return false }
+                return other.phase != .waiting && other.request.stream == call.request.stream
+            }
+    }
+
+    private mutating func start(_ id: CallID) {
+        guard let call = calls[id] else { return }
+        var isKnown = !call.request.needsCheck
+        if case .exactly(let version) = call.request.header.expectation, call.request.header.kind == .append,
+            remembered.get(call.request.stream) == version
+        {
+            isKnown = true
+        }
+        if isKnown { return write(id, attempt: 0) }
+        set(id, .checking)
+        actions.append(.check(id, call.request))
+    }
+
+    // MARK: - Writing
+
+    private mutating func write(_ id: CallID, attempt: UInt32) {
+        guard var call = calls[id] else { return }
+        call.attempt = attempt
+        own(&call, id)
+        calls[id] = call
+        set(id, .written)
+        var value = call.request.value
+        Envelope.restamp(&value, key: call.request.stream.bytes, attempt: attempt, writeID: call.writeID)
+        actions.append(
+            .write(value: value, key: call.request.stream.bytes, channel: call.request.channel, tag: call.writeID))
+    }
+
+    /// Writes a cancel record for the call's attempt.
+    private mutating func cancel(_ id: CallID) {
+        guard var call = calls[id] else { return }
+        own(&call, id)
+        call.wasCancelled = true
+        calls[id] = call
+        set(id, .cancelling)
+        let subject = call.request.header
+        let header = RecordHeader(
+            kind: .cancel, subject: subject.kind, expectation: subject.expectation,
+            expectedStream: subject.expectedStream, attempt: call.attempt, writeID: call.writeID,
+            eventCount: subject.eventCount, ids: subject.ids)
+        let value = Envelope.encode(header, events: [], key: call.request.stream.bytes, store: store)
+        actions.append(
+            .write(value: value, key: call.request.stream.bytes, channel: call.request.channel, tag: call.writeID))
+    }
+
+    private mutating func own(_ call: inout AppendCall, _ id: CallID) {
+        call.writeID = nextWriteID()
+        call.writeIDs.append(call.writeID)
+        owners[call.writeID] = id
+    }
+
+    private mutating func notStored(
+        _ id: CallID, _ reason: NotStoredReason, _ now: ContinuousClock.Instant, _ withdraw: (LogTag) -> Bool
+    ) {
+        guard let call = calls[id] else { return }
+        switch reason {
+        case .tooLarge:
+            finish(id, .tooLarge)
+        case .failed(let why):
+            let isSettled = call.phase == .written
+            finish(id, isSettled ? .failed(IndexError(.unavailable, why)) : .unknown)
+        case .temporary where call.phase == .cancelling:
+            pauseCancel(id, now)
+        case .temporary(let why):
+            if call.isFinal { return finish(id, call.wasCancelled ? .cancelled : .notWritten(why)) }
+            pause(id, now)
+            // What came after it in its stream waits with it, as far as the log has not begun with it.
+            let active = streams[call.request.stream]?.active ?? []
+            for later in active.drop(while: { $0 != id }).dropFirst() {
+                guard let other = calls[later], other.phase == .written else { continue }
+                if withdraw(LogTag(number: other.writeID)) { pause(later, now) }
+            }
+        }
+    }
+
+    // MARK: - Time
+
+    /// When the pause of a call ends.
+    private var pauseEnds: [CallID: ContinuousClock.Instant] = [:]
+    /// How many active calls of a stream are not plainly written.
+    private var unsettled: [NameKey: Int] = [:]
+
+    private mutating func set(_ id: CallID, _ phase: CallPhase) {
+        guard let call = calls[id] else { return }
+        let was = call.phase != .waiting && call.isUnsettled
+        calls[id]?.phase = phase
+        let isNow = phase != .waiting && phase != .written
+        if was != isNow {
+            let count = (unsettled[call.request.stream] ?? 0) + (isNow ? 1 : -1)
+            unsettled[call.request.stream] = count == 0 ? nil : count
+        }
+    }
+
+    private mutating func pause(_ id: CallID, _ now: ContinuousClock.Instant) {
+        pauseEnds[id] = now + IndexLimits.rewritePause
+        wake(by: now + IndexLimits.rewritePause)
+        set(id, .pausing)
+    }
+
+    private mutating func pauseCancel(_ id: CallID, _ now: ContinuousClock.Instant) {
+        pauseEnds[id] = now + IndexLimits.rewritePause
+        wake(by: now + IndexLimits.rewritePause)
+        set(id, .cancelPausing)
+    }
+
+    private mutating func wake(by time: ContinuousClock.Instant) {
+        wakeAt = min(wakeAt ?? time, time)
+    }
+
+    /// At three quarters of the deadline a call stops writing and settles; at the deadline its caller is told what is
+    /// known.
+    private mutating func settle(_ id: CallID, _ now: ContinuousClock.Instant, _ withdraw: (LogTag) -> Bool) {
+        guard let call = calls[id] else { return }
+        if !call.isFinal, now >= call.request.settleBy {
+            calls[id]?.isFinal = true
+            let late = "the log did not take it before three quarters of the deadline; try again"
+            switch call.phase {
+            case .waiting, .checking, .pausing:
+                return finish(id, call.wasCancelled ? .cancelled : .notWritten(late))
+            case .written where withdraw(LogTag(number: call.writeID)):
+                return finish(id, call.wasCancelled ? .cancelled : .notWritten(late))
+            case .written:
+                cancel(id)
+            case .cancelling, .cancelPausing:
+                break
+            }
+        }
+        if now >= call.request.deadline { answerUnknown(id) }
+    }
+
+    private mutating func answerUnknown(_ id: CallID) {
+        guard calls[id]?.isAnswered == false else { return }
+        calls[id]?.isAnswered = true
+        actions.append(.answer(id, .unknown))
+    }
+
+    // MARK: - What the log decided
+
+    private mutating func apply(_ decided: DecidedRecord) {
+        remember(decided)
+        switch decided.decision {
+        case .accepted(let first), .alreadyAccepted(let first), .cancelled(accepted: let first?):
+            yes(decided, first)
+        case .cancelled(accepted: nil), .conflict, .killed, .tombstoned, .idReused:
+            no(decided)
+        }
+    }
+
+    private mutating func remember(_ decided: DecidedRecord) {
+        guard streams[decided.stream] != nil, decided.header.kind == .append else { return }
+        switch decided.decision {
+        case .accepted(let first):
+            remembered.put(decided.stream, first + Int64(decided.header.eventCount) - 1)
+        case .conflict(let actual, _):
+            remembered.put(decided.stream, actual)
+        case .alreadyAccepted, .idReused, .killed, .tombstoned, .cancelled:
+            break
+        }
+    }
+
+    /// Whoever wrote the record: every call for the same append has its answer.
+    private mutating func yes(_ decided: DecidedRecord, _ firstVersion: Int64) {
+        for id in byAppendID[decided.header.appendID] ?? [] {
+            guard let call = calls[id], call.request.isTried(by: decided.header, of: decided.stream) else { continue }
+            let isOwn = call.writeIDs.contains(decided.header.writeID)
+            var isRepeat = !isOwn
+            if case .alreadyAccepted = decided.decision { isRepeat = true }
+            finish(
+                id,
+                .accepted(
+                    firstVersion: firstVersion, firstSequence: decided.firstSequence, offset: decided.firstOffset,
+                    isRepeat: isRepeat))
+        }
+    }
+
+    /// Only its own record says no to a call: a copy of an older one may say no to what is true now.
+    private mutating func no(_ decided: DecidedRecord) {
+        guard let id = owners[decided.header.writeID], let call = calls[id], decided.header.attempt == call.attempt
+        else { return }
+        switch decided.decision {
+        case .conflict(let actual, _): finish(id, .conflict(actual: actual))
+        case .tombstoned: finish(id, .tombstoned)
+        case .idReused: finish(id, .idReused)
+        case .killed, .cancelled:
+            if call.isFinal || call.isAnswered { return finish(id, .cancelled) }
+            calls[id]?.wasCancelled = true
+            write(id, attempt: max(decided.highestKilled ?? 0, call.attempt) + 1)
+            pump(call.request.stream)
+        case .accepted, .alreadyAccepted: break
+        }
+    }
+
+    private mutating func finish(_ id: CallID, _ outcome: CallOutcome) {
+        guard let call = calls[id] else { return }
+        set(id, .written)
+        calls[id] = nil
+        pauseEnds[id] = nil
+        for writeID in call.writeIDs { owners[writeID] = nil }
+        let appendID = call.request.header.appendID
+        byAppendID[appendID]?.removeAll { $0 == id }
+        if byAppendID[appendID]?.isEmpty == true { byAppendID[appendID] = nil }
+        let name = call.request.stream
+        if call.phase == .waiting {
+            streams[name]?.waiting.remove(id)
+        } else if let index = streams[name]?.active.firstIndex(of: id) {
+            streams[name]?.active.remove(at: index)
+        }
+        if !call.isAnswered { actions.append(.answer(id, outcome)) }
+        actions.append(.release(id))
+        pump(name)
+    }
+}
+
+/// Calls in the order in which they came.
+struct CallQueue: Sendable {
+    private var items: [CallID] = []
+    private var head = 0
+
+    var isEmpty: Bool { head == items.count }
+
+    var first: CallID? { isEmpty ? nil : items[head] }
+
+    mutating func append(_ id: CallID) {
+        items.append(id)
+    }
+
+    mutating func removeFirst() {
+        head += 1
+        if head > 64, head * 2 > items.count {
+            items.removeFirst(head)
+            head = 0
+        }
+    }
+
+    mutating func remove(_ id: CallID) {
+        guard let index = items[head...].firstIndex(of: id) else { return }
+        items.remove(at: index)
+    }
+}

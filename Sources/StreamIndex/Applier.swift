@@ -1,0 +1,402 @@
+// Applies runs of records: the append rule, and one atomic batch for each run. Used on the log's thread only.
+
+import AppendRule
+import Checksums
+import Envelope
+import EventLog
+import KeyValue
+import Segments
+
+/// A record that was applied, for whoever waits for it.
+struct AppliedRecord: Sendable {
+    enum What: Sendable {
+        case decided(DecidedRecord)
+        case barrier(RecordID)
+    }
+
+    var channel: Int
+    var offset: Int64
+    var what: What
+}
+
+struct DecidedRecord: Sendable {
+    var stream: NameKey
+    var header: RecordHeader
+    var decision: Decision
+    /// The highest attempt killed for the append, when it was decided.
+    var highestKilled: UInt32?
+    /// Where the accepted record, this or the earlier one, begins in the partition's sequence and in its log.
+    var firstSequence: Int64
+    var firstOffset: Int64
+}
+
+/// A stream's state while the applier has it at hand.
+private final class StreamSlot {
+    let name: NameKey
+    var state: StreamState
+    var isDirty = false
+    /// The first version whose record has its entry in the batch.
+    var pendingFrom: Int64?
+
+    init(name: NameKey, state: StreamState) {
+        self.name = name
+        self.state = state
+    }
+}
+
+private struct PendingID: Hashable {
+    var stream: UInt64
+    var id: RecordID
+}
+
+/// One partition, as the applier has it at hand.
+struct Lane {
+    var state: PartitionState
+    var categories: OpenBitmaps
+    var types: OpenBitmaps
+    var places: OpenPlaces
+    var halted: IndexError?
+    var isTouched = false
+
+    init(_ store: IndexStore, partition: Int) throws(IndexError) {
+        state = try store.partitionState(partition)
+        categories = OpenBitmaps(
+            prefix: KeyPrefix.category, partition: partition, nextSequence: state.nextSequence)
+        types = OpenBitmaps(prefix: KeyPrefix.eventType, partition: partition, nextSequence: state.nextSequence)
+        places = try OpenPlaces(partition: partition, nextSequence: state.nextSequence, store)
+    }
+}
+
+/// The applying half of the index. Not Sendable: it belongs to the log's thread.
+final class Applier {
+    private let store: IndexStore
+    private let batch = WriteBatch()
+    private var key = IndexKey()
+    private var value = IndexKey()
+    private var slots: SlotCache
+    private var dirty: [StreamSlot] = []
+    /// The append ids that have an entry in the batch.
+    private var pending: Set<PendingID> = []
+    private var applied: [AppliedRecord] = []
+    private(set) var lanes: [Lane]
+
+    init(_ store: IndexStore) throws(IndexError) {
+        self.store = store
+        slots = SlotCache(capacity: IndexLimits.cachedStates)
+        lanes = []
+        for partition in 0..<store.identity.partitions {
+            lanes.append(try Lane(store, partition: partition))
+        }
+    }
+
+    /// Halts a partition: nothing of it is applied any more.
+    func halt(_ partition: Int, _ error: IndexError) {
+        lanes[partition].halted = lanes[partition].halted ?? error
+    }
+
+    /// Applies a run, and says what was decided where `reports` asks for it.
+    ///
+    /// Offsets must be dense: the caller has looked.
+    func apply(
+        _ run: borrowing RecordRun, _ entries: ArraySlice<RunEntry>, reports: Bool
+    ) throws(IndexError) -> [AppliedRecord] {
+        applied.removeAll(keepingCapacity: true)
+        for entry in entries where lanes[entry.channel].halted == nil {
+            try apply(entry, run.bytes.span, reports)
+        }
+        for entry in entries.reversed() where lanes[entry.channel].isTouched {
+            guard lanes[entry.channel].state.nextOffset == entry.offset + 1 else { continue }
+            lanes[entry.channel].state.lastRecord = Self.checksum(of: entry, run.bytes.span)
+        }
+        try commit()
+        return applied
+    }
+
+    static func checksum(of entry: RunEntry, _ bytes: Span<UInt8>) -> UInt32 {
+        var crc = CRC32C()
+        if let key = entry.key { crc.update(bytes.extracting(key)) }
+        if let value = entry.value { crc.update(bytes.extracting(value)) }
+        return crc.value
+    }
+
+    private func apply(_ entry: RunEntry, _ bytes: Span<UInt8>, _ reports: Bool) throws(IndexError) {
+        let channel = entry.channel
+        let parsed = Envelope.parse(
+            bytes: bytes, key: entry.key, value: entry.value, channel: channel,
+            partitions: store.identity.partitions, store: store.identity.store)
+        var code: UInt32
+        var firstVersion: Int64 = -1
+        switch parsed {
+        case .halt(let reason):
+            return halt(channel, Self.halted(reason, channel, entry.offset))
+        case .foreign(let reason):
+            code = RecordCode.foreign(reason)
+        case .barrier, .record where !lanes[channel].state.hasIdentity:
+            code = RecordCode.foreign(.beforeIdentity)
+        case .barrier(let id):
+            code = RecordCode.barrier
+            if reports { applied.append(AppliedRecord(channel: channel, offset: entry.offset, what: .barrier(id))) }
+        case .store(let identity, _):
+            code = RecordCode.identity
+            try apply(identity, entry)
+        case .record(let header, let body):
+            let decision = try decided(header, body, entry, bytes, reports)
+            code = decision.code
+            firstVersion = decision.firstVersion
+        }
+        note(entry, bytes, code, firstVersion)
+    }
+
+    private static func halted(_ reason: HaltReason, _ partition: Int, _ offset: Int64) -> IndexError {
+        let what =
+            switch reason {
+            case .formatVersion(let version): "format version \(version)"
+            case .ruleVersion(let version): "rule version \(version)"
+            }
+        return IndexError(
+            .halted,
+            "partition \(partition) is halted at offset \(offset): the record is of \(what), which this build does not "
+                + "know; use a newer build")
+    }
+
+    /// What is noted of every record.
+    private func note(_ entry: RunEntry, _ bytes: Span<UInt8>, _ code: UInt32, _ firstVersion: Int64) {
+        let channel = entry.channel
+        var digest = RecordDigest(value: lanes[channel].state.digest)
+        digest.update(
+            bytes: bytes, key: entry.key, value: entry.value, appendTime: entry.appendTime, code: code,
+            firstVersion: firstVersion)
+        lanes[channel].state.digest = digest.value
+        lanes[channel].state.nextOffset = entry.offset + 1
+        lanes[channel].state.time = max(lanes[channel].state.time, entry.appendTime)
+        lanes[channel].state.counts[PartitionState.Outcome(code: code).rawValue] += 1
+        lanes[channel].isTouched = true
+        if (entry.offset + 1) % IndexLimits.digestEvery == 0 {
+            value.startValue()
+            value.add(digest.value)
+            batch.put(IndexKey.place(KeyPrefix.digest, channel, entry.offset), value.bytes)
+        }
+        // Absence means accepted.
+        if code != 1 {
+            value.startValue()
+            value.add(code)
+            value.add(firstVersion)
+            batch.put(IndexKey.place(KeyPrefix.noEvent, channel, entry.offset), value.bytes)
+        }
+    }
+
+    // MARK: - One record
+
+    private func apply(_ identity: Identity, _ entry: RunEntry) throws(IndexError) {
+        guard !lanes[entry.channel].state.hasIdentity else { return }
+        lanes[entry.channel].state.nonceHigh = identity.nonce.high
+        lanes[entry.channel].state.nonceLow = identity.nonce.low
+        guard entry.channel == 0, entry.offset == 0 else { return }
+        // The store's creation record is, by definition, the event at position 0.
+        let slot = try slot(of: NameKey(SystemStream.storeName), partition: 0)
+        try add(
+            eventTypes: [SystemStream.storeCreated], category: nil, number: slot.state.number, firstVersion: 0, entry)
+        slot.state.facts.current = 0
+        markDirty(slot)
+        lanes[0].state.streams += 1
+    }
+
+    private func decided(
+        _ header: RecordHeader, _ body: Range<Int>, _ entry: RunEntry, _ bytes: Span<UInt8>, _ reports: Bool
+    ) throws(IndexError) -> Decision {
+        let name = NameKey(bytes.array(entry.key ?? 0..<0))
+        let known = try knownSlot(of: name)
+        let gathered = try gather(header, known)
+        let decision = decide(header, gathered.facts)
+        let before = gathered.facts.stream
+        let firstSequence = lanes[entry.channel].state.nextSequence
+        switch decision {
+        case .accepted, .cancelled, .conflict(_, killsAttempt: true):
+            let slot = try known ?? slot(of: name, partition: entry.channel)
+            slot.state.facts = before.applying(decision, of: header)
+            markDirty(slot)
+            if case .accepted(let firstVersion) = decision {
+                try accept(firstVersion, header, body, entry, bytes, slot)
+            } else {
+                kill(header, slot, gathered.facts.highestKilled)
+            }
+        case .conflict, .alreadyAccepted, .idReused, .killed, .tombstoned:
+            break
+        }
+        if reports {
+            let record = DecidedRecord(
+                stream: name, header: header, decision: decision, highestKilled: gathered.facts.highestKilled,
+                firstSequence: gathered.earlier?.firstSequence ?? firstSequence,
+                firstOffset: gathered.earlier?.offset ?? entry.offset)
+            applied.append(AppliedRecord(channel: entry.channel, offset: entry.offset, what: .decided(record)))
+        }
+        return decision
+    }
+
+    /// Puts the entries of an accepted record.
+    private func accept(
+        _ firstVersion: Int64, _ header: RecordHeader, _ body: Range<Int>, _ entry: RunEntry, _ bytes: Span<UInt8>,
+        _ slot: StreamSlot
+    ) throws(IndexError) {
+        if firstVersion == 0, header.kind != .metadata { lanes[entry.channel].state.streams += 1 }
+        if header.kind != .metadata { slot.pendingFrom = slot.pendingFrom ?? firstVersion }
+        var types: [ArraySlice<UInt8>] = []
+        types.reserveCapacity(header.eventCount)
+        var cursor = EventCursor(body: body)
+        let value = bytes.extracting(entry.value ?? 0..<0)
+        while let event = cursor.next(in: value) { types.append(value.array(event.type)[...]) }
+        let isMetadata = header.kind == .metadata
+        let category = isMetadata ? nil : SystemStream.category(of: slot.name.bytes)
+        let number = isMetadata ? slot.state.metadataNumber : slot.state.number
+        try add(eventTypes: types, category: category, number: number, firstVersion: firstVersion, entry)
+        guard header.isFoundByID else { return }
+        self.value.startValue()
+        self.value.add(header.kind.rawValue)
+        self.value.add(firstVersion)
+        batch.put(IndexKey.id(KeyPrefix.appendID, slot.state.number, header.appendID), self.value.bytes)
+        pending.insert(PendingID(stream: slot.state.number, id: header.appendID))
+    }
+
+    private func kill(_ header: RecordHeader, _ slot: StreamSlot, _ highestKilled: UInt32?) {
+        value.startValue()
+        value.add(max(highestKilled ?? 0, header.attempt))
+        batch.put(IndexKey.id(KeyPrefix.killed, slot.state.number, header.appendID), value.bytes)
+        pending.insert(PendingID(stream: slot.state.number, id: header.appendID))
+    }
+
+    /// Puts the entries of an accepted record's events, and takes their sequences.
+    private func add(
+        eventTypes: [ArraySlice<UInt8>], category: ArraySlice<UInt8>?, number: UInt64, firstVersion: Int64,
+        _ entry: RunEntry
+    ) throws(IndexError) {
+        guard let place = entry.place else { preconditionFailure("a record is in a segment before it is applied") }
+        let partition = entry.channel
+        let record = RecordEntry(
+            place: SegmentPlace(file: place.file, position: place.position, length: place.length),
+            firstSequence: lanes[partition].state.nextSequence, firstVersion: firstVersion,
+            eventCount: eventTypes.count)
+        value.startValue()
+        record.encode(into: &value)
+        key.start(KeyPrefix.version)
+        key.add(number)
+        key.add(record.lastVersion)
+        batch.put(key.bytes, value.bytes)
+        lanes[partition].places.insert(record) { batch.put($0, $1) }
+        for type in eventTypes {
+            let sequence = lanes[partition].state.nextSequence
+            if lanes[partition].types.isFull(for: sequence) {
+                writeBitmaps(partition)
+                lanes[partition].types.advance(to: sequence)
+                lanes[partition].categories.advance(to: sequence)
+            }
+            if sequence % IndexLimits.bitmapBlock == 0 { putTime(entry, sequence) }
+            try lanes[partition].types.insert(type, sequence, store)
+            if let category { try lanes[partition].categories.insert(category, sequence, store) }
+            lanes[partition].state.nextSequence = sequence + 1
+        }
+    }
+
+    private func putTime(_ entry: RunEntry, _ sequence: Int64) {
+        key.start(KeyPrefix.time)
+        key.add(UInt32(entry.channel))
+        key.add(max(entry.appendTime, lanes[entry.channel].state.time))
+        key.add(sequence)
+        batch.put(key.bytes, [])
+    }
+
+    private func writeBitmaps(_ partition: Int) {
+        lanes[partition].types.write { batch.put($0, $1) }
+        lanes[partition].categories.write { batch.put($0, $1) }
+    }
+
+    // MARK: - State and facts
+
+    private func knownSlot(of name: NameKey) throws(IndexError) -> StreamSlot? {
+        if let slot = slots.get(name) { return slot }
+        guard let state = try store.state(of: name.bytes) else { return nil }
+        let slot = StreamSlot(name: name, state: state)
+        slots.put(slot)
+        return slot
+    }
+
+    /// The stream's slot; a stream of which nothing was known gets its number.
+    private func slot(of name: NameKey, partition: Int) throws(IndexError) -> StreamSlot {
+        if let known = try knownSlot(of: name) { return known }
+        let number = StreamState.number(partition: partition, count: lanes[partition].state.streamNumbers)
+        lanes[partition].state.streamNumbers += 1
+        let slot = StreamSlot(name: name, state: StreamState(number: number))
+        slots.put(slot)
+        return slot
+    }
+
+    private func markDirty(_ slot: StreamSlot) {
+        guard !slot.isDirty else { return }
+        slot.isDirty = true
+        dirty.append(slot)
+    }
+
+    /// The facts for a record. Entries of this run are not in RocksDB yet: where one of them matters, the batch is
+    /// written first, which is as good a place to cut as any.
+    private func gather(_ header: RecordHeader, _ slot: StreamSlot?) throws(IndexError) -> GatheredFacts {
+        guard let slot else { return GatheredFacts(facts: Facts(stream: .none)) }
+        var isPending = pending.contains(PendingID(stream: slot.state.number, id: header.appendID))
+        if case .exactly(let version) = header.expectation, let from = slot.pendingFrom, version + 1 >= from {
+            isPending = isPending || version < slot.state.facts.current
+        }
+        if isPending { try commit() }
+        return try store.gather(header, slot.state)
+    }
+
+    private func commit() throws(IndexError) {
+        for partition in lanes.indices where lanes[partition].isTouched {
+            writeBitmaps(partition)
+            lanes[partition].places.write { batch.put($0, $1) }
+            batch.put(IndexKey.partition(partition), lanes[partition].state.encode())
+            lanes[partition].isTouched = false
+        }
+        for slot in dirty {
+            slot.isDirty = false
+            slot.pendingFrom = nil
+            key.start(KeyPrefix.stream)
+            key.add(slot.name.bytes)
+            slot.state.encode(into: &value)
+            batch.put(key.bytes, value.bytes)
+        }
+        dirty.removeAll(keepingCapacity: true)
+        pending.removeAll(keepingCapacity: true)
+        guard batch.count > 0 else { return }
+        do throws(KeyValueError) {
+            try store.keyValue.write(batch)
+        } catch {
+            throw IndexError(.unavailable, "the index cannot be written: \(error)")
+        }
+        batch.removeAll()
+    }
+}
+
+/// The slots used last. A slot that is dirty stays: a run is far smaller than a generation.
+private struct SlotCache {
+    private var young: [NameKey: StreamSlot] = [:]
+    private var old: [NameKey: StreamSlot] = [:]
+    private let capacity: Int
+
+    init(capacity: Int) {
+        precondition(capacity >= 2 * LogLimits.runRecords, "a generation holds more than a run")
+        self.capacity = capacity
+    }
+
+    mutating func get(_ name: NameKey) -> StreamSlot? {
+        if let slot = young[name] { return slot }
+        guard let slot = old[name] else { return nil }
+        put(slot)
+        return slot
+    }
+
+    mutating func put(_ slot: StreamSlot) {
+        if young.count >= capacity {
+            old = young
+            young = [:]
+        }
+        young[slot.name] = slot
+    }
+}

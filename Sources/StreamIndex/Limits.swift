@@ -1,0 +1,33 @@
+/// The bounds of this module, and the constants of its layout.
+public enum IndexLimits {
+    /// The layout of the index; another one is made anew from the log.
+    static let layoutVersion: UInt32 = 1
+    /// Sequences in one block of places.
+    static let placeBlock: Int64 = 64
+    /// Sequences in one bitmap of a category or an event type, and between two time entries.
+    static let bitmapBlock: Int64 = 256
+    /// Offsets between two digests that are kept.
+    static let digestEvery: Int64 = 4_096
+    /// Stream states that the applier keeps in memory.
+    static let cachedStates = 400_000
+    /// Stream versions that the proposer remembers.
+    static let rememberedVersions = 50_000
+    /// Threads that read.
+    static let readerThreads = 2
+    /// Reads at work or waiting for a thread; more callers wait their turn.
+    public static let readsInFlight = 1_024
+    /// Events in one page, and bytes of records after which a page ends.
+    public static let pageEvents = 512
+    public static let pageBytes = 1 << 20
+    /// Newer events in a conflict.
+    public static let conflictEvents = 100
+    public static let conflictBytes = 256 << 10
+    /// How long the applier waits before it reads a missing offset again; then it halts.
+    static let restartsForAGap = 1
+    /// Pause before a record that the log could not store is written again.
+    static let rewritePause = Duration.milliseconds(50)
+    /// Records in a page of `logRecords`.
+    public static let logPageRecords = 512
+    /// Problems that `verify` lists.
+    public static let listedProblems = 100
+}
