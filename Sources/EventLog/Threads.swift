@@ -46,6 +46,16 @@ public final class Monitor<Value>: Sendable where Value: Sendable {
         return try unsafe body(&value)
     }
 
+    /// Runs `body` under the lock and wakes one waiter.
+    public func withLockWakingOne<R>(_ body: (inout Value) throws -> R) rethrows -> R {
+        condition.lock()
+        defer {
+            condition.signal()
+            condition.unlock()
+        }
+        return try unsafe body(&value)
+    }
+
     /// Runs `body` under the lock; wakes nobody.
     public func read<R>(_ body: (inout Value) throws -> R) rethrows -> R {
         condition.lock()

@@ -1,0 +1,116 @@
+// Readers that wait until something is applied: an offset, or a barrier record of theirs.
+
+import AppendRule
+import Synchronization
+
+final class AppliedWaits: Sendable {
+    enum Outcome: Sendable {
+        case reached
+        case failed(IndexError)
+        case cancelled
+    }
+
+    private enum Target: Sendable {
+        case offset(channel: Int, Int64)
+        case barrier(RecordID)
+    }
+
+    private struct State: Sendable {
+        var nextID: UInt64 = 0
+        var waits: [UInt64: (target: Target, promise: Promise<Outcome>)] = [:]
+        var nextOffsets: [Int64]
+        var failure: [Int: IndexError] = [:]
+        var failed: IndexError?
+    }
+
+    private let state: Mutex<State>
+    private let count = Atomic<Int>(0)
+
+    init(nextOffsets: [Int64]) {
+        state = Mutex(State(nextOffsets: nextOffsets))
+    }
+
+    var hasBarriers: Bool { count.load(ordering: .acquiring) > 0 }
+
+    /// Waits until the record at `offset` is applied.
+    func offset(_ offset: Int64, in channel: Int, until deadline: ContinuousClock.Instant) async -> Outcome {
+        await wait(.offset(channel: channel, offset), channel: channel, until: deadline) {}
+    }
+
+    /// Waits until the barrier is applied; `write` puts it into the log once the wait is known.
+    func barrier(
+        _ id: RecordID, in channel: Int, until deadline: ContinuousClock.Instant, write: @Sendable () -> Void
+    ) async -> Outcome {
+        await wait(.barrier(id), channel: channel, until: deadline, write)
+    }
+
+    private func wait(
+        _ target: Target, channel: Int, until deadline: ContinuousClock.Instant, _ begin: @Sendable () -> Void
+    ) async -> Outcome {
+        let promise = Promise<Outcome>()
+        let (id, immediate): (UInt64, Outcome?) = state.withLock { state in
+            if let error = state.failed ?? state.failure[channel] { return (0, .failed(error)) }
+            if case .offset(_, let offset) = target, state.nextOffsets[channel] > offset { return (0, .reached) }
+            state.nextID += 1
+            state.waits[state.nextID] = (target, promise)
+            return (state.nextID, nil)
+        }
+        if let immediate { return immediate }
+        count.add(1, ordering: .acquiringAndReleasing)
+        defer { count.subtract(1, ordering: .acquiringAndReleasing) }
+        begin()
+        return await withTaskCancellationHandler {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { [self] in
+                    try? await Task.sleep(until: deadline, clock: .continuous)
+                    if Task.isCancelled { return }
+                    end(id, .failed(IndexError(.deadline, "it was not applied before the deadline; try again")))
+                }
+                let outcome = await promise.value()
+                group.cancelAll()
+                return outcome
+            }
+        } onCancel: {
+            end(id, .cancelled)
+        }
+    }
+
+    private func end(_ id: UInt64, _ outcome: Outcome) {
+        let wait = state.withLock { $0.waits.removeValue(forKey: id) }
+        wait?.promise.fulfil(outcome)
+    }
+
+    /// The log's thread has applied a run.
+    func applied(nextOffsets: [Int64], barriers: [RecordID]) {
+        let reached: [Promise<Outcome>] = state.withLock { state in
+            state.nextOffsets = nextOffsets
+            guard !state.waits.isEmpty else { return [] }
+            var reached: [Promise<Outcome>] = []
+            for (id, wait) in state.waits {
+                switch wait.target {
+                case .offset(let channel, let offset) where nextOffsets[channel] > offset: break
+                case .barrier(let barrier) where barriers.contains(barrier): break
+                case .offset, .barrier: continue
+                }
+                reached.append(wait.promise)
+                state.waits[id] = nil
+            }
+            return reached
+        }
+        for promise in reached { promise.fulfil(.reached) }
+    }
+
+    func fail(channel: Int?, _ error: IndexError) {
+        let failed: [Promise<Outcome>] = state.withLock { state in
+            if let channel { state.failure[channel] = error } else { state.failed = error }
+            var failed: [Promise<Outcome>] = []
+            for (id, wait) in state.waits {
+                if let channel, case .offset(let own, _) = wait.target, own != channel { continue }
+                failed.append(wait.promise)
+                state.waits[id] = nil
+            }
+            return failed
+        }
+        for promise in failed { promise.fulfil(.failed(error)) }
+    }
+}

@@ -1,0 +1,30 @@
+// What the local index may answer before a record is written: only what is certain.
+
+import AppendRule
+
+/// Answers from what this index holds, or says that the log must decide.
+///
+/// - Parameters:
+///   - isOnlyWriter: nobody else writes to this log, all of it is applied, and nothing of the stream is in flight.
+func checkBeforeWriting(_ header: RecordHeader, _ known: GatheredFacts, isOnlyWriter: Bool) -> CheckAnswer {
+    let facts = known.facts
+    if let earlier = known.earlier, earlier.record.ids[0] == header.appendID {
+        guard earlier.record.kind == header.kind, earlier.record.ids == header.ids else { return .certain(.idReused) }
+        return .certain(
+            .accepted(
+                firstVersion: earlier.record.firstVersion, firstSequence: earlier.firstSequence,
+                offset: earlier.offset, isRepeat: true))
+    }
+    if facts.stream.isTombstoned { return .certain(.tombstoned) }
+    let attempt = facts.highestKilled.map { $0.addingReportingOverflow(1) } ?? (0, false)
+    if attempt.overflow { return .certain(.cancelled) }
+    var trial = header
+    trial.attempt = attempt.partialValue
+    guard case .conflict(let actual, let killsAttempt) = decide(trial, facts) else {
+        return .write(attempt: attempt.partialValue)
+    }
+    // A stored record at n + 1 with another id: no later record can change that. Everything else only the log knows,
+    // unless nobody else writes to it.
+    let isCertain = isOnlyWriter || !killsAttempt && header.expectedStream == .stream
+    return isCertain ? .certain(.conflict(actual: actual)) : .write(attempt: attempt.partialValue)
+}

@@ -1,0 +1,228 @@
+// The shell of the append state machine: lock, log, clock, continuations. Its inputs come from callers, from the
+// log's thread and from its own timer thread; nothing here blocks but that thread.
+
+import AppendRule
+import Envelope
+import EventLog
+import Synchronization
+
+/// An append that was handed in; its outcome is waited for once.
+public struct PendingAppend: Sendable {
+    let id: CallID
+    let promise: Promise<CallOutcome>
+    let proposer: Proposer
+
+    /// Waits for the outcome. Cancelling the task withdraws the append, or lets it be settled in the background.
+    public func outcome() async -> CallOutcome {
+        await withTaskCancellationHandler {
+            await promise.value()
+        } onCancel: {
+            proposer.callerLeft(id)
+        }
+    }
+}
+
+final class Proposer: Sendable {
+    private struct State: Sendable {
+        var calls: AppendCalls
+        var promises: [CallID: Promise<CallOutcome>] = [:]
+        var sizes: [CallID: Int] = [:]
+        var timerAt: ContinuousClock.Instant?
+        var closed: IndexError?
+    }
+
+    private struct Timer: Sendable {
+        var wakeAt: ContinuousClock.Instant?
+        var isClosed = false
+    }
+
+    private let log: any RecordLog
+    private let store: IndexStore
+    private let readers: ReaderThreads
+    private let state: Mutex<State>
+    private let gate: Gate
+    private let timer = Monitor(Timer())
+    private let timerThread = Mutex<WorkerThread?>(nil)
+    private let inFlight = Atomic<Int>(0)
+
+    init(log: any RecordLog, store: IndexStore, readers: ReaderThreads, limits: AppendLimits) {
+        self.log = log
+        self.store = store
+        self.readers = readers
+        gate = Gate(count: limits.appendsInFlight, bytes: limits.bytesInFlight)
+        let calls = AppendCalls(store: store.identity.store) { UInt64.random(in: 1...UInt64.max) }
+        state = Mutex(State(calls: calls))
+        let thread = WorkerThread(name: "append-deadline") { [self] in keepTime() }
+        timerThread.withLock { $0 = thread }
+    }
+
+    /// Whether anybody waits for what is applied.
+    var isAwaited: Bool { inFlight.load(ordering: .acquiring) > 0 }
+
+    // MARK: - Callers
+
+    /// Waits for room and hands the append in. Appends handed in one after the other keep their order in a stream.
+    func submit(_ request: AppendRequest) async -> PendingAppend {
+        let promise = Promise<CallOutcome>()
+        let size = request.value.count
+        inTimer(request.settleBy)
+        let entry = await gate.enter(bytes: size, until: request.settleBy)
+        switch entry {
+        case .entered: break
+        case .cancelled: promise.fulfil(.withdrawn)
+        case .expired: promise.fulfil(.notWritten("too many appends were in flight until three quarters of the deadline"))
+        case .closed: promise.fulfil(.failed(closedError))
+        }
+        guard entry == .entered else { return PendingAppend(id: 0, promise: promise, proposer: self) }
+        inFlight.add(1, ordering: .acquiringAndReleasing)
+        var closed: IndexError?
+        var id: CallID = 0
+        step { state in
+            closed = state.closed
+            guard closed == nil else { return }
+            id = state.calls.submit(request)
+            state.promises[id] = promise
+            state.sizes[id] = size
+        }
+        if let closed {
+            promise.fulfil(.failed(closed))
+            inFlight.subtract(1, ordering: .acquiringAndReleasing)
+            gate.leave(bytes: size)
+        }
+        return PendingAppend(id: id, promise: promise, proposer: self)
+    }
+
+    func callerLeft(_ id: CallID) {
+        step { $0.calls.callerLeft(id) { log.withdraw($0) } }
+    }
+
+    // MARK: - The log's thread
+
+    func applied(_ records: [AppliedRecord]) {
+        step { $0.calls.applied(records) }
+    }
+
+    func reported(_ reports: [TagReport]) {
+        step { $0.calls.reported(reports, now: .now) { log.withdraw($0) } }
+    }
+
+    func fail(channel: Int?, _ error: IndexError) {
+        step { state in
+            if channel == nil { state.closed = state.closed ?? error }
+            state.calls.fail(channel: channel, error)
+        }
+    }
+
+    // MARK: - Life
+
+    private var closedError: IndexError { IndexError(.closed, "the store is closed; open it again") }
+
+    /// Takes nothing more, and ends what was not written yet.
+    func stop() {
+        gate.close()
+        step { state in
+            state.closed = state.closed ?? closedError
+            state.calls.failUnwritten(closedError)
+        }
+    }
+
+    /// Ends what the log, now closed, has left open. Blocks.
+    func finish() {
+        step { $0.calls.failRest() }
+        timer.withLock { $0.isClosed = true }
+        timerThread.withLock { $0 }?.join()
+    }
+
+    // MARK: - One step
+
+    /// Runs the state machine and does what it says. Records are handed to the log under the lock, so that their order
+    /// is that of the steps; callers are answered after it.
+    private func step(_ body: (inout State) -> Void) {
+        var answers: [(Promise<CallOutcome>, CallOutcome)] = []
+        var checks: [(CallID, AppendRequest)] = []
+        var released: [Int] = []
+        let wakeAt: ContinuousClock.Instant? = state.withLock { state in
+            body(&state)
+            for action in state.calls.takeActions() {
+                switch action {
+                case .check(let id, let request): checks.append((id, request))
+                case .write(let value, let key, let channel, let tag):
+                    log.append(LogRecord(key: key, value: value), to: channel, tag: LogTag(number: tag))
+                case .answer(let id, let outcome):
+                    if let promise = state.promises.removeValue(forKey: id) { answers.append((promise, outcome)) }
+                case .release(let id):
+                    state.promises[id] = nil
+                    released.append(state.sizes.removeValue(forKey: id) ?? 0)
+                }
+            }
+            guard let wakeAt = state.calls.wakeAt, wakeAt < state.timerAt ?? .distant else { return nil }
+            state.timerAt = wakeAt
+            return wakeAt
+        }
+        for (promise, outcome) in answers { promise.fulfil(outcome) }
+        for size in released {
+            inFlight.subtract(1, ordering: .acquiringAndReleasing)
+            gate.leave(bytes: size)
+        }
+        for (id, request) in checks { check(id, request) }
+        if let wakeAt { inTimer(wakeAt) }
+    }
+
+    private func check(_ id: CallID, _ request: AppendRequest) {
+        let isRunning = readers.run { [self] in
+            let answer: CheckAnswer
+            do throws(IndexError) {
+                let known = try store.gather(request.header, try store.state(of: request.stream.bytes))
+                answer = checkBeforeWriting(request.header, known, isOnlyWriter: log.description.isOnlyWriter)
+            } catch {
+                answer = .certain(.failed(error))
+            }
+            step { $0.calls.checked(id, answer) }
+        }
+        if !isRunning { step { [closedError] in $0.calls.checked(id, .certain(.failed(closedError))) } }
+    }
+
+    // MARK: - Time
+
+    private func inTimer(_ time: ContinuousClock.Instant) {
+        let isSooner = timer.read { time < $0.wakeAt ?? .distant }
+        guard isSooner else { return }
+        timer.withLock { $0.wakeAt = min($0.wakeAt ?? time, time) }
+    }
+
+    private func keepTime() {
+        while true {
+            let isClosed: Bool? = timer.wait(until: timer.read { $0.wakeAt } ?? .distant) { timer in
+                if timer.isClosed { return true }
+                guard let wakeAt = timer.wakeAt, wakeAt <= .now else { return nil }
+                timer.wakeAt = nil
+                return false
+            }
+            guard isClosed != true else { return }
+            let nextEntry = gate.expire(now: .now)
+            step { state in
+                state.timerAt = nil
+                state.calls.tick(now: .now) { log.withdraw($0) }
+            }
+            if let nextEntry { inTimer(nextEntry) }
+        }
+    }
+}
+
+extension ContinuousClock.Instant {
+    /// Later than any deadline.
+    static var distant: ContinuousClock.Instant { .now + .seconds(86_400) }
+}
+
+/// What may be under way at once.
+public struct AppendLimits: Sendable {
+    /// Appends; more wait. 1 or more.
+    public var appendsInFlight: Int
+    /// Bytes of their records together; more wait. A larger append goes alone.
+    public var bytesInFlight: Int
+
+    public init(appendsInFlight: Int = 20_000, bytesInFlight: Int = 64 << 20) {
+        self.appendsInFlight = appendsInFlight
+        self.bytesInFlight = bytesInFlight
+    }
+}

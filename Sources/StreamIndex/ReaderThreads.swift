@@ -1,0 +1,57 @@
+// The threads on which the index is read: RocksDB and pread may wait for the disk, which Swift's pool must not.
+
+import EventLog
+
+/// A few threads that run jobs in the order in which they came.
+///
+/// How many jobs there may be is bounded by those who give them: reads by a gate, checks by the appends in flight.
+final class ReaderThreads: Sendable {
+    private struct State: Sendable {
+        var jobs: [@Sendable () -> Void] = []
+        var head = 0
+        var isClosed = false
+    }
+
+    private let state = Monitor(State())
+    private let threads: [WorkerThread]
+
+    init(count: Int) {
+        let state = state
+        threads = (0..<count).map { _ in
+            WorkerThread(name: "index-reader") {
+                while let job = Self.next(state) { job() }
+            }
+        }
+    }
+
+    private static func next(_ state: Monitor<State>) -> (@Sendable () -> Void)? {
+        state.wait { state -> (@Sendable () -> Void)?? in
+            guard state.head < state.jobs.count else { return state.isClosed ? .some(nil) : nil }
+            let job = state.jobs[state.head]
+            state.head += 1
+            if state.head == state.jobs.count {
+                state.jobs.removeAll(keepingCapacity: true)
+                state.head = 0
+            } else if state.head > 1_024 {
+                state.jobs.removeFirst(state.head)
+                state.head = 0
+            }
+            return job
+        }
+    }
+
+    /// Runs the job soon, on one of the threads; false: they have ended.
+    func run(_ job: @escaping @Sendable () -> Void) -> Bool {
+        state.withLockWakingOne {
+            guard !$0.isClosed else { return false }
+            $0.jobs.append(job)
+            return true
+        }
+    }
+
+    /// Runs the jobs that are there, and ends the threads. Blocks.
+    func close() {
+        state.withLock { $0.isClosed = true }
+        for thread in threads { thread.join() }
+    }
+}
