@@ -54,6 +54,13 @@ let package = Package(
             dependencies: ["Tributary", "KeyValue"],
             path: "Benchmarks/TributaryBench",
             swiftSettings: strict),
+
+        .testTarget(name: "AppendRuleTests", dependencies: ["AppendRule"], swiftSettings: safe),
+        .testTarget(
+            name: "EnvelopeTests",
+            dependencies: ["Envelope", "AppendRule", "Checksums"],
+            exclude: ["Golden"],
+            swiftSettings: safe),
     ],
     cxxLanguageStandard: .cxx17
 )

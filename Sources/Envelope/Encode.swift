@@ -1,0 +1,144 @@
+public import AppendRule
+
+extension Envelope {
+    /// The value of an append, metadata, tombstone or cancel record.
+    ///
+    /// ```swift
+    /// let header = RecordHeader(kind: .append, expectation: .exactly(7), eventCount: 1, ids: [id])
+    /// let value = Envelope.encode(header, events: [event], key: Array("order-1".utf8), store: store)
+    /// ```
+    /// - Parameters:
+    ///   - header: well-formed; of `eventCount` ids.
+    ///   - events: `eventCount` of them, within `EnvelopeLimits`; for a cancel none.
+    ///   - key: the stream's name.
+    public static func encode(
+        _ header: RecordHeader, events: [EventContent], key: [UInt8], store: StoreID
+    ) -> [UInt8] {
+        precondition(header.kind.isKeyedByName, "the record has an encoder of its own")
+        precondition(header.ids.count == header.eventCount, "one id for each event")
+        precondition(events.count == (header.kind == .cancel ? 0 : header.eventCount), "as many as the header says")
+        let bodyBytes = events.reduce(0) { $0 + $1.bodyBytes }
+        var value = start(header, partition: 0, store: store, bodyBytes: bodyBytes)
+        for event in events { add(event, to: &value) }
+        finish(&value, key: key)
+        return value
+    }
+
+    /// Makes the value the next try of the same record.
+    ///
+    /// - Parameters:
+    ///   - value: what `encode` returned, or this.
+    ///   - key: the same as in `encode`.
+    public static func restamp(_ value: inout [UInt8], key: [UInt8], attempt: UInt32, writeID: UInt64) {
+        precondition(value.count >= Layout.smallest, "a value that encode returned")
+        value.set(attempt, at: Layout.attempt)
+        value.set(writeID, at: Layout.writeID)
+        let sum = checksum(key: key.span, value: value.span)
+        value.set(sum, at: value.count - Layout.checksumBytes)
+    }
+
+    /// The value of a barrier record; its key is empty.
+    public static func encodeBarrier(id: RecordID, partition: Int, writeID: UInt64, store: StoreID) -> [UInt8] {
+        let header = RecordHeader(kind: .barrier, writeID: writeID, eventCount: 0, ids: [id])
+        var value = start(header, partition: partition, store: store, bodyBytes: 0)
+        finish(&value, key: [])
+        return value
+    }
+
+    /// The value of an identity record; its key is empty.
+    ///
+    /// - Parameter partition: the channel that it begins; of the order channel the partition count.
+    public static func encodeIdentity(
+        _ identity: Identity, id: RecordID, partition: Int, writeID: UInt64
+    ) -> [UInt8] {
+        let name = [UInt8](identity.hashName.utf8)
+        precondition(EnvelopeLimits.hashName.contains(name.count), "a hash name has 1 to 32 bytes")
+        precondition(EnvelopeLimits.partitions.contains(identity.partitions), "at least one partition")
+        let header = RecordHeader(kind: .store, writeID: writeID, eventCount: 0, ids: [id])
+        var value = start(
+            header, partition: partition, store: identity.store, bodyBytes: Layout.identityBytes + name.count)
+        value.add(RecordID(high: identity.store.high, low: identity.store.low))
+        value.add(UInt32(identity.partitions))
+        value.add(identity.ruleVersion)
+        value.add(identity.nonce)
+        value.append(UInt8(name.count))
+        value += name
+        finish(&value, key: [])
+        return value
+    }
+
+    /// The value of a rule upgrade record; its key is empty. Rule version 1 halts at one.
+    public static func encodeRuleUpgrade(
+        to rule: UInt32, id: RecordID, partition: Int, writeID: UInt64, store: StoreID
+    ) -> [UInt8] {
+        let header = RecordHeader(kind: .ruleUpgrade, writeID: writeID, eventCount: 0, ids: [id])
+        var value = start(header, partition: partition, store: store, bodyBytes: 4)
+        value.add(rule)
+        finish(&value, key: [])
+        return value
+    }
+
+    private static func start(
+        _ header: RecordHeader, partition: Int, store: StoreID, bodyBytes: Int
+    ) -> [UInt8] {
+        var value: [UInt8] = []
+        value.reserveCapacity(Layout.ids + header.ids.count * Layout.idBytes + bodyBytes + Layout.checksumBytes)
+        value.add(Layout.magicNumber)
+        value.add(Layout.formatVersion)
+        value.add(store.prefix.byteSwapped)
+        value.append(header.kind.rawValue)
+        value.append(header.subject.rawValue)
+        let (code, version) = encoded(header.expectation)
+        value.append(code)
+        value.append(header.expectedStream.rawValue)
+        value.add(UInt16(0))
+        value.add(header.attempt)
+        value.add(header.writeID)
+        value.add(version)
+        value.add(header.firstReadable ?? -1)
+        value.add(UInt32(header.eventCount))
+        value.add(UInt32(partition))
+        for id in header.ids { value.add(id) }
+        return value
+    }
+
+    private static func encoded(_ expectation: Expectation) -> (code: UInt8, version: Int64) {
+        switch expectation {
+        case .any: return (ExpectationCode.any, -1)
+        case .noStream: return (ExpectationCode.noStream, -1)
+        case .streamExists: return (ExpectationCode.streamExists, -1)
+        case .exactly(let version):
+            precondition(EnvelopeLimits.expectedVersion.contains(version), "an expected version is 0 or more")
+            return (ExpectationCode.exactly, version)
+        }
+    }
+
+    private static func add(_ event: EventContent, to value: inout [UInt8]) {
+        precondition(event.schemaVersion >= 1, "a schema version is 1 or more")
+        value.add(UInt32(event.data.count))
+        value.add(UInt32(event.metadata?.count ?? 0))
+        value.add(event.schemaVersion)
+        value.add(UInt16(event.type.count))
+        value.add(UInt16(event.contentType.count))
+        value.append(UInt8(event.correlationID?.count ?? 0))
+        value.append(UInt8(event.causationID?.count ?? 0))
+        let flags =
+            (event.metadata == nil ? 0 : Layout.hasMetadata)
+            | (event.correlationID == nil ? 0 : Layout.hasCorrelationID)
+            | (event.causationID == nil ? 0 : Layout.hasCausationID)
+        value.append(flags)
+        value.append(0)
+        value += event.type
+        value += event.contentType
+        value += event.correlationID ?? []
+        value += event.causationID ?? []
+        value += event.data
+        value += event.metadata ?? []
+    }
+
+    private static func finish(_ value: inout [UInt8], key: [UInt8]) {
+        value.add(UInt32(0))
+        let sum = checksum(key: key.span, value: value.span)
+        value.set(sum, at: value.count - Layout.checksumBytes)
+    }
+}
