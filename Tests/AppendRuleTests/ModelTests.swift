@@ -29,7 +29,7 @@ private struct Delivered: Hashable {
     /// TRIBUTARY_RULE_RECORDS sets the number of records.
     @Test func theRuleAgreesWithTheModel() {
         let environment = ProcessInfo.processInfo.environment
-        let total = environment["TRIBUTARY_RULE_RECORDS"].flatMap { Int($0) } ?? 100_000
+        let total = environment["TRIBUTARY_RULE_RECORDS"].flatMap { Int($0) } ?? 2_000_000
         let seed = SeededGenerator.seed(for: "theRuleAgreesWithTheModel")
         var records = RandomRecords(seed: seed, names: Self.names)
         var counts: [UInt32: Int] = [:]
