@@ -55,7 +55,11 @@ let package = Package(
             path: "Benchmarks/TributaryBench",
             swiftSettings: strict),
 
-        .testTarget(name: "AppendRuleTests", dependencies: ["AppendRule"], swiftSettings: safe),
+        .testTarget(
+            name: "AppendRuleTests",
+            dependencies: ["AppendRule", "Envelope"],
+            exclude: ["Golden"],
+            swiftSettings: safe),
         .testTarget(
             name: "EnvelopeTests",
             dependencies: ["Envelope", "AppendRule", "Checksums"],

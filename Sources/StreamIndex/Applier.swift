@@ -98,15 +98,15 @@ final class Applier {
     ///
     /// Offsets must be dense: the caller has looked.
     func apply(
-        _ run: borrowing RecordRun, _ entries: ArraySlice<RunEntry>, reports: Bool
+        _ bytes: Span<UInt8>, _ entries: [RunEntry], reports: Bool
     ) throws(IndexError) -> [AppliedRecord] {
         applied.removeAll(keepingCapacity: true)
         for entry in entries where lanes[entry.channel].halted == nil {
-            try apply(entry, run.bytes.span, reports)
+            try apply(entry, bytes, reports)
         }
         for entry in entries.reversed() where lanes[entry.channel].isTouched {
             guard lanes[entry.channel].state.nextOffset == entry.offset + 1 else { continue }
-            lanes[entry.channel].state.lastRecord = Self.checksum(of: entry, run.bytes.span)
+            lanes[entry.channel].state.lastRecord = Self.checksum(of: entry, bytes)
         }
         try commit()
         return applied

@@ -1,0 +1,194 @@
+// What the log's thread runs: dense offsets, places, the applier, and then whoever waits.
+
+import AppendRule
+import EventLog
+import Segments
+import Synchronization
+
+final class IndexHandler: LogHandler {
+    private struct State {
+        var applier: Applier
+        /// How often in a row a channel was read again because of a gap.
+        var restarts: [Int]
+        var failure: IndexError?
+    }
+
+    private let state: Mutex<State>
+    private let log: any RecordLog
+    /// Where the records of a log without files are kept.
+    private let writer: SegmentWriter?
+    private let proposer: Proposer
+    private let waits: AppliedWaits
+    private let say: IndexSay
+
+    init(
+        _ applier: sending Applier, log: any RecordLog, writer: SegmentWriter?, proposer: Proposer,
+        waits: AppliedWaits, say: @escaping IndexSay
+    ) {
+        state = Mutex(
+            State(applier: applier, restarts: Array(repeating: 0, count: log.description.channels), failure: nil))
+        self.log = log
+        self.writer = writer
+        self.proposer = proposer
+        self.waits = waits
+        self.say = say
+    }
+
+    func handle(_ run: borrowing RecordRun) {
+        var applied: [AppliedRecord] = []
+        var offsets: [Int64] = []
+        var halted: [(Int, IndexError)] = []
+        let failure: IndexError? = state.withLock { state in
+            guard state.failure == nil else { return nil }
+            let before = state.applier.lanes.map(\.halted)
+            do throws(IndexError) {
+                let entries = try placed(dense(run, &state), run.bytes)
+                let reports = proposer.isAwaited || waits.hasBarriers
+                applied = try state.applier.apply(run.bytes.span, entries, reports: reports)
+            } catch {
+                state.failure = error
+                return error
+            }
+            for (channel, lane) in state.applier.lanes.enumerated() {
+                offsets.append(lane.state.nextOffset)
+                if let error = lane.halted, before[channel] == nil { halted.append((channel, error)) }
+            }
+            return nil
+        }
+        if let failure { return fail(failure) }
+        guard !offsets.isEmpty else { return }
+        if !applied.isEmpty { proposer.applied(applied) }
+        waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier))
+        for (channel, error) in halted { halt(channel, error) }
+    }
+
+    func handle(_ event: LogEvent) {
+        switch event {
+        case .tags(let reports):
+            proposer.reported(reports)
+        case .contactLost(let why):
+            say(.warning, "contact with the log is lost: \(why)")
+        case .contactRegained:
+            say(.info, "contact with the log is regained")
+        case .gap(let channel, let expected, let found):
+            stop(channel, Self.gap(channel, expected, found))
+        case .startMoved(let channel, let start):
+            stop(
+                channel,
+                IndexError(
+                    .mismatch,
+                    "partition \(channel) now begins at offset \(start), behind what this index has applied: the log was "
+                        + "truncated; export to a new store, or rebuild the index from a backup of the log"))
+        case .shortened(let channel, let end):
+            stop(
+                channel,
+                IndexError(
+                    .mismatch,
+                    "partition \(channel) ends at offset \(end), before what this index has applied: the log was "
+                        + "truncated or made anew; restore it, or remove the index to begin again"))
+        case .failed(let why):
+            fail(IndexError(.unavailable, why))
+        }
+    }
+
+    /// Why the partitions do not run; nil for those that do.
+    var halts: [IndexError?] {
+        state.withLock { state in state.applier.lanes.map { $0.halted ?? state.failure } }
+    }
+
+    // MARK: - Offsets and places
+
+    /// The entries that are next in their channels. One that was seen before is dropped; one behind a gap makes the log
+    /// deliver the channel again from the missing offset, once.
+    private func dense(_ run: borrowing RecordRun, _ state: inout State) -> [RunEntry] {
+        var next = state.applier.lanes.map(\.state.nextOffset)
+        var isDense = true
+        for entry in run.entries {
+            if entry.offset == next[entry.channel] { next[entry.channel] += 1 } else { isDense = false }
+        }
+        if isDense { return run.entries }
+        next = state.applier.lanes.map(\.state.nextOffset)
+        var entries: [RunEntry] = []
+        var gaps: Set<Int> = []
+        for entry in run.entries where !gaps.contains(entry.channel) {
+            let expected = next[entry.channel]
+            if entry.offset < expected { continue }
+            if entry.offset == expected {
+                next[entry.channel] += 1
+                state.restarts[entry.channel] = 0
+                entries.append(entry)
+                continue
+            }
+            gaps.insert(entry.channel)
+            if state.restarts[entry.channel] < IndexLimits.restartsForAGap {
+                state.restarts[entry.channel] += 1
+                log.restart(channel: entry.channel, from: expected)
+            } else {
+                state.applier.halt(entry.channel, Self.gap(entry.channel, expected, entry.offset))
+            }
+        }
+        return entries
+    }
+
+    private static func gap(_ channel: Int, _ expected: Int64, _ found: Int64) -> IndexError {
+        IndexError(
+            .halted,
+            "partition \(channel) is halted: offset \(expected) is missing, the log goes on at \(found); if it is gone, "
+                + "export to a new store")
+    }
+
+    /// Gives records of a log without files a place in this index's own segments.
+    private func placed(_ entries: [RunEntry], _ bytes: [UInt8]) throws(IndexError) -> [RunEntry] {
+        guard let writer, !entries.isEmpty else { return entries }
+        let frames = entries.map {
+            SegmentFrame(
+                channel: $0.channel, offset: $0.offset, appendTime: $0.appendTime, key: $0.key, value: $0.value,
+                place: SegmentPlace(file: 0, position: 0, length: 0))
+        }
+        var places: [SegmentPlace] = []
+        do throws(SegmentError) {
+            try writer.append(frames, of: bytes, places: &places)
+        } catch {
+            throw IndexError(.unavailable, error.description)
+        }
+        return zip(entries, places).map { entry, place in
+            var entry = entry
+            entry.place = FramePlace(file: place.file, position: place.position, length: place.length)
+            return entry
+        }
+    }
+
+    // MARK: - Ends
+
+    private func stop(_ channel: Int, _ error: IndexError) {
+        guard state.withLock({ $0.applier.lanes.indices.contains(channel) }) else { return }
+        state.withLock { $0.applier.halt(channel, error) }
+        halt(channel, error)
+    }
+
+    private func halt(_ channel: Int, _ error: IndexError) {
+        say(.error, error.message)
+        proposer.fail(channel: channel, error)
+        waits.fail(channel: channel, error)
+    }
+
+    private func fail(_ error: IndexError) {
+        say(.error, error.message)
+        proposer.fail(channel: nil, error)
+        waits.fail(channel: nil, error)
+    }
+}
+
+extension AppliedRecord {
+    fileprivate var barrier: RecordID? {
+        if case .barrier(let id) = what { return id }
+        return nil
+    }
+}
+
+/// A line for people.
+public enum IndexSayLevel: Sendable {
+    case info, warning, error
+}
+
+public typealias IndexSay = @Sendable (IndexSayLevel, String) -> Void
