@@ -361,7 +361,10 @@ struct AppendCalls: Sendable {
         case .killed, .cancelled:
             if call.isFinal || call.isAnswered { return finish(id, .cancelled) }
             calls[id]?.wasCancelled = true
-            write(id, attempt: max(decided.highestKilled ?? 0, call.attempt) + 1)
+            let killed = max(decided.highestKilled ?? 0, call.attempt)
+            // A cancel of the highest attempt there can be leaves none to try.
+            guard killed < .max else { return finish(id, .cancelled) }
+            write(id, attempt: killed + 1)
             pump(call.request.stream)
         case .accepted, .alreadyAccepted: break
         }

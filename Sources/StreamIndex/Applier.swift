@@ -131,7 +131,7 @@ final class Applier {
             return halt(channel, Self.halted(reason, channel, entry.offset))
         case .foreign(let reason):
             code = RecordCode.foreign(reason)
-        case .barrier, .record where !lanes[channel].state.hasIdentity:
+        case .barrier where !lanes[channel].state.hasIdentity, .record where !lanes[channel].state.hasIdentity:
             code = RecordCode.foreign(.beforeIdentity)
         case .barrier(let id):
             code = RecordCode.barrier
@@ -212,7 +212,9 @@ final class Applier {
         let firstSequence = lanes[entry.channel].state.nextSequence
         switch decision {
         case .accepted, .cancelled, .conflict(_, killsAttempt: true):
-            let slot = try known ?? slot(of: name, partition: entry.channel)
+            var slot = known
+            if slot == nil { slot = try self.slot(of: name, partition: entry.channel) }
+            guard let slot else { preconditionFailure("a stream that a record changes has a slot") }
             slot.state.facts = before.applying(decision, of: header)
             markDirty(slot)
             if case .accepted(let firstVersion) = decision {

@@ -16,15 +16,16 @@ func checkBeforeWriting(_ header: RecordHeader, _ known: GatheredFacts, isOnlyWr
                 offset: earlier.offset, isRepeat: true))
     }
     if facts.stream.isTombstoned { return .certain(.tombstoned) }
-    let attempt = facts.highestKilled.map { $0.addingReportingOverflow(1) } ?? (0, false)
-    if attempt.overflow { return .certain(.cancelled) }
+    // A cancel of the highest attempt there can be leaves none to try.
+    guard facts.highestKilled != .max else { return .certain(.cancelled) }
+    let attempt = facts.highestKilled.map { $0 + 1 } ?? 0
     var trial = header
-    trial.attempt = attempt.partialValue
+    trial.attempt = attempt
     guard case .conflict(let actual, let killsAttempt) = decide(trial, facts) else {
-        return .write(attempt: attempt.partialValue)
+        return .write(attempt: attempt)
     }
     // A stored record at n + 1 with another id: no later record can change that. Everything else only the log knows,
     // unless nobody else writes to it.
     let isCertain = isOnlyWriter || !killsAttempt && header.expectedStream == .stream
-    return isCertain ? .certain(.conflict(actual: actual)) : .write(attempt: attempt.partialValue)
+    return isCertain ? .certain(.conflict(actual: actual)) : .write(attempt: attempt)
 }

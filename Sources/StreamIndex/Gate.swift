@@ -106,14 +106,14 @@ final class Gate: Sendable {
 
     private func letIn() {
         let entered: [Waiter] = state.withLock { state in
-            var entered: [Waiter] = []
-            while let first = state.waiters.dropFirst(entered.count).first, hasRoom(state, first.bytes) {
+            var count = 0
+            while count < state.waiters.count, hasRoom(state, state.waiters[count].bytes) {
                 state.count += 1
-                state.bytes += first.bytes
-                entered.append(first)
+                state.bytes += state.waiters[count].bytes
+                count += 1
             }
-            state.waiters.removeFirst(entered.count)
-            return entered
+            defer { state.waiters.removeFirst(count) }
+            return Array(state.waiters[..<count])
         }
         for waiter in entered { waiter.continuation.resume(returning: .entered) }
     }
@@ -123,9 +123,10 @@ final class Gate: Sendable {
     /// - Returns: the next deadline; nil where nobody waits.
     func expire(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
         let (expired, next): ([Waiter], ContinuousClock.Instant?) = state.withLock { state in
-            let expired = state.waiters.filter { $0.deadline.map { $0 <= now } ?? false }
-            if !expired.isEmpty { state.waiters.removeAll { $0.deadline.map { $0 <= now } ?? false } }
-            return (expired, state.waiters.compactMap(\.deadline).min())
+            let isExpired = { (waiter: Waiter) in waiter.deadline.map { $0 <= now } ?? false }
+            let expired = state.waiters.filter(isExpired)
+            if !expired.isEmpty { state.waiters.removeAll(where: isExpired) }
+            return (expired, state.waiters.compactMap { $0.deadline }.min())
         }
         for waiter in expired { waiter.continuation.resume(returning: .expired) }
         if !expired.isEmpty { letIn() }
@@ -133,10 +134,10 @@ final class Gate: Sendable {
     }
 
     func close() {
-        let waiters: [Waiter] = state.withLock {
-            $0.isClosed = true
-            defer { $0.waiters = [] }
-            return $0.waiters
+        let waiters: [Waiter] = state.withLock { state in
+            state.isClosed = true
+            defer { state.waiters = [] }
+            return state.waiters
         }
         for waiter in waiters { waiter.continuation.resume(returning: .closed) }
     }

@@ -131,7 +131,9 @@ final class IndexStore: Sendable {
 
     func frames(_ places: [SegmentPlace], into page: inout [UInt8]) throws(IndexError) -> [SegmentFrame] {
         do throws(SegmentError) {
-            return try segments.readFrames(places, into: &page)
+            var frames: [SegmentFrame] = []
+            try segments.read(places, into: &page, frames: &frames)
+            return frames
         } catch {
             throw IndexError(.damaged, error.description)
         }

@@ -26,8 +26,15 @@ public enum IndexLimits {
     static let restartsForAGap = 1
     /// Pause before a record that the log could not store is written again.
     static let rewritePause = Duration.milliseconds(50)
+    /// Records between two reports of progress at open.
+    static let catchUpStep: Int64 = 50_000
+    /// How long a new store's first record may take, and how often it is looked for.
+    static let creationDeadline = Duration.seconds(30)
+    static let creationPause = Duration.milliseconds(5)
     /// Records in a page of `logRecords`.
     public static let logPageRecords = 512
+    /// Streams kept besides those wanted while the largest are looked for.
+    static let listingSlack = 1_000
     /// Problems that `verify` lists.
     public static let listedProblems = 100
 }

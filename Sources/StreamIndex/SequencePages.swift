@@ -1,6 +1,7 @@
 // Pages of all events of a partition in its order, or of those of a category or some types.
 
 import KeyValue
+import Segments
 
 /// What a page of a partition may hold.
 public struct SequencePageRequest: Sendable {
@@ -40,7 +41,11 @@ public struct SequencePage: Sendable {
 extension IndexStore {
     func page(_ request: SequencePageRequest) throws(IndexError) -> SequencePage {
         var page = SequencePage()
-        page.bound = try request.bound ?? partitionState(request.partition).nextSequence
+        if let bound = request.bound {
+            page.bound = bound
+        } else {
+            page.bound = try partitionState(request.partition).nextSequence
+        }
         let isForward = request.direction == .forward
         let start = isForward ? request.from ?? 0 : min(request.from ?? .max, page.bound - 1)
         guard start >= 0, start < page.bound else { return page }

@@ -1,0 +1,149 @@
+// What is looked at, or made, before an index follows its log.
+
+import AppendRule
+import Checksums
+import Envelope
+public import EventLog
+import KeyValue
+
+/// The identity records that begin every channel.
+public enum StoreCreation {
+    /// A creation record for channel 0, and the UUID that it gives the store.
+    public static func firstRecord(partitions: Int) -> (store: (high: UInt64, low: UInt64), record: LogRecord) {
+        let identity = Identity(store: .random(), partitions: partitions, nonce: randomID())
+        return ((identity.store.high, identity.store.low), record(identity, channel: 0))
+    }
+
+    private static func record(_ identity: Identity, channel: Int) -> LogRecord {
+        let value = Envelope.encodeIdentity(
+            identity, id: randomID(), partition: channel, writeID: UInt64.random(in: 1 ... .max))
+        return LogRecord(key: [], value: value)
+    }
+
+    private static func randomID() -> RecordID {
+        RecordID(high: UInt64.random(in: 1 ... .max), low: UInt64.random(in: 1 ... .max))
+    }
+
+    /// The store's identity; an empty log is made a store first. Offset 0 of channel 0 decides, whoever raced.
+    static func identity(of log: any RecordLog) async throws -> Identity {
+        let partitions = log.description.channels
+        if try await log.bounds(of: 0).isEmpty {
+            log.append(firstRecord(partitions: partitions).record, to: 0, tag: .none)
+        }
+        let first = try await record(at: 0, of: 0, in: log)
+        let identity = try check(first, partitions)
+        for channel in 1..<max(1, partitions) where try await log.bounds(of: channel).isEmpty {
+            let own = Identity(store: identity.store, partitions: partitions, nonce: randomID())
+            log.append(record(own, channel: channel), to: channel, tag: .none)
+            _ = try await record(at: 0, of: channel, in: log)
+        }
+        return identity
+    }
+
+    /// Reads a record that was just written: it is there as soon as the log has it.
+    private static func record(at offset: Int64, of channel: Int, in log: any RecordLog) async throws -> StoredRecord {
+        let deadline = ContinuousClock.now + IndexLimits.creationDeadline
+        while ContinuousClock.now < deadline {
+            if let record = try await log.record(at: offset, in: channel) { return record }
+            try await Task.sleep(for: IndexLimits.creationPause)
+        }
+        throw IndexError(.unavailable, "the log did not take the store's first record; try again")
+    }
+
+    private static func check(_ first: StoredRecord, _ partitions: Int) throws(IndexError) -> Identity {
+        let bytes = (first.record.key ?? []) + (first.record.value ?? [])
+        let keyEnd = first.record.key?.count ?? 0
+        let parsed = Envelope.parse(
+            bytes: bytes.span, key: first.record.key.map { _ in 0..<keyEnd },
+            value: first.record.value.map { _ in keyEnd..<bytes.count }, channel: 0, partitions: partitions, store: nil)
+        switch parsed {
+        case .store(let identity, _):
+            guard identity.ruleVersion == ruleVersion, identity.hashName == Identity.murmur2 else {
+                throw IndexError(
+                    .newerFormat,
+                    "the store is of rule version \(identity.ruleVersion) with hash \(identity.hashName), which this "
+                        + "build does not know; use a newer build")
+            }
+            guard identity.partitions == partitions else {
+                throw IndexError(
+                    .mismatch,
+                    "the store was made with \(identity.partitions) partitions and the log has \(partitions): the "
+                        + "number is fixed for a store's life; export to a new store")
+            }
+            return identity
+        case .halt(.formatVersion(let version)):
+            throw IndexError(.newerFormat, "the store is of format version \(version); use a newer build")
+        case .halt, .record, .barrier, .foreign:
+            throw IndexError(.notOurs, "the log does not begin with a store's creation record: it is not a store")
+        }
+    }
+}
+
+/// RocksDB's files of an index.
+enum IndexFiles {
+    private static let metaKey = IndexKey.make(KeyPrefix.meta)
+
+    /// Opens the files and checks that they belong to the store; empty ones are marked as its own.
+    static func open(directory: String?, _ identity: Identity) throws -> KeyValueStore {
+        let place = directory.map { KeyValueStore.Place.directory($0) } ?? .memory
+        let keyValue: KeyValueStore
+        do {
+            keyValue = try KeyValueStore(place)
+        } catch {
+            throw IndexError(
+                .unavailable, "the index cannot be opened: \(error); `tributary rebuild-index` makes it anew")
+        }
+        do {
+            try mark(keyValue, identity)
+            return keyValue
+        } catch {
+            keyValue.close()
+            throw error
+        }
+    }
+
+    private static func mark(_ keyValue: KeyValueStore, _ identity: Identity) throws {
+        var value = IndexKey()
+        value.add(IndexLimits.layoutVersion)
+        value.add(identity.store.high)
+        value.add(identity.store.low)
+        value.add(UInt32(identity.partitions))
+        guard let stored = try keyValue.get(metaKey) else {
+            let batch = WriteBatch()
+            batch.put(metaKey, value.bytes)
+            return try keyValue.write(batch)
+        }
+        guard stored == value.bytes else {
+            throw IndexError(
+                .mismatch,
+                "the index belongs to another store or is of another layout; `tributary rebuild-index` makes it anew")
+        }
+    }
+}
+
+/// Whether an index and a log are of one history.
+enum LogComparison {
+    static func check(
+        _ log: any RecordLog, channel: Int, bounds: Range<Int64>, _ state: PartitionState
+    ) async throws {
+        guard state.nextOffset > 0 else { return }
+        guard state.nextOffset <= bounds.upperBound else {
+            throw IndexError(
+                .mismatch,
+                "the index has applied partition \(channel) up to offset \(state.nextOffset - 1), and the log ends at "
+                    + "\(bounds.upperBound): the log has lost records; restore it, or run `tributary rebuild-index` to "
+                    + "go on with what is left")
+        }
+        let newest = try await log.record(at: state.nextOffset - 1, in: channel)
+        var crc = CRC32C()
+        let (key, value) = (newest?.record.key ?? [], newest?.record.value ?? [])
+        crc.update(key.span)
+        crc.update(value.span)
+        guard newest != nil, crc.value == state.lastRecord else {
+            throw IndexError(
+                .mismatch,
+                "offset \(state.nextOffset - 1) of partition \(channel) is not the record that the index has applied: "
+                    + "the log was replaced; restore it, or run `tributary rebuild-index` to go on with this one")
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import AppendRule
+import Envelope
+
+/// An append as the layer above hands it in; its parts were checked there.
+public struct ProposedAppend: Sendable {
+    public enum Expectation: Sendable, Equatable {
+        case any, noStream, streamExists
+        case exactly(Int64)
+
+        var rule: AppendRule.Expectation {
+            switch self {
+            case .any: .any
+            case .noStream: .noStream
+            case .streamExists: .streamExists
+            case .exactly(let version): .exactly(version)
+            }
+        }
+    }
+
+    public var stream: [UInt8]
+    public var expectation: Expectation
+    public var events: [ProposedEvent]
+    public var ids: [(high: UInt64, low: UInt64)]
+    /// Whether the ids were made for this append and are known to be new.
+    public var hasFreshIDs: Bool
+    public var deadline: Duration
+
+    public init(
+        stream: [UInt8], expectation: Expectation, events: [ProposedEvent], ids: [(high: UInt64, low: UInt64)],
+        hasFreshIDs: Bool, deadline: Duration
+    ) {
+        self.stream = stream
+        self.expectation = expectation
+        self.events = events
+        self.ids = ids
+        self.hasFreshIDs = hasFreshIDs
+        self.deadline = deadline
+    }
+}
+
+/// An event to append, as bytes.
+public struct ProposedEvent: Sendable, Equatable {
+    public var type: [UInt8]
+    public var schemaVersion: UInt32
+    public var contentType: [UInt8]
+    public var correlationID: [UInt8]?
+    public var causationID: [UInt8]?
+    public var data: [UInt8]
+    /// nil and empty differ.
+    public var metadata: [UInt8]?
+
+    public init(
+        type: [UInt8], schemaVersion: UInt32, contentType: [UInt8], correlationID: [UInt8]?, causationID: [UInt8]?,
+        data: [UInt8], metadata: [UInt8]?
+    ) {
+        self.type = type
+        self.schemaVersion = schemaVersion
+        self.contentType = contentType
+        self.correlationID = correlationID
+        self.causationID = causationID
+        self.data = data
+        self.metadata = metadata
+    }
+
+    var content: EventContent {
+        EventContent(
+            type: type, schemaVersion: schemaVersion, contentType: contentType, correlationID: correlationID,
+            causationID: causationID, data: data, metadata: metadata)
+    }
+
+    /// What everything that it brings takes in a record, in bytes.
+    public var byteCount: Int { content.byteCount }
+}
+
+/// Checks of names against the bounds of the byte format.
+public enum NameCheck {
+    public enum Problem: Sendable, Equatable {
+        case empty
+        /// Over so many bytes.
+        case tooLong(limit: Int)
+        case notUTF8
+        case controlCharacter
+    }
+
+    public static func streamName(_ name: [UInt8]) -> Problem? { problem(Envelope.problem(inStreamName: name.span)) }
+
+    public static func eventType(_ type: [UInt8]) -> Problem? { problem(Envelope.problem(inEventType: type.span)) }
+
+    public static func contentType(_ type: [UInt8]) -> Problem? { problem(Envelope.problem(inContentType: type.span)) }
+
+    /// Of a correlation or causation id.
+    public static func correlationID(_ id: [UInt8]) -> Problem? { problem(Envelope.problem(inCorrelationID: id.span)) }
+
+    private static func problem(_ found: NameProblem?) -> Problem? {
+        switch found {
+        case nil: nil
+        case .empty: .empty
+        case .tooLong(let limit): .tooLong(limit: limit)
+        case .notUTF8: .notUTF8
+        case .controlCharacter: .controlCharacter
+        }
+    }
+}

@@ -1,0 +1,183 @@
+// The index made anew from the segments, and the comparison of one with the other. Blocking: for threads of their own.
+
+import AppendRule
+import Envelope
+import EventLog
+import KeyValue
+public import Segments
+
+/// What a rebuild made.
+public struct RebuiltIndex: Sendable {
+    public var records: Int64
+    public var events: Int64
+    /// One for each partition.
+    public var digests: [UInt64]
+}
+
+/// What a comparison found.
+public struct IndexComparison: Sendable {
+    public var entries: Int64 = 0
+    /// Empty where all agrees; at most `IndexLimits.listedProblems`.
+    public var problems: [String] = []
+}
+
+public enum IndexRebuild {
+    /// Makes an index in `directory` (nil: in memory) from all records of the segments.
+    ///
+    /// - Parameters:
+    ///   - progress: records done, records there are.
+    public static func run(
+        from segments: SegmentReader, directory: String?, progress: (Int64, Int64) -> Void
+    ) throws -> RebuiltIndex {
+        let store = try build(from: segments, directory: directory, upTo: nil, progress: progress)
+        defer { store.keyValue.close() }
+        let partitions = try (0..<store.identity.partitions).map { try store.partitionState($0) }
+        return RebuiltIndex(
+            records: partitions.reduce(0) { $0 + $1.nextOffset },
+            events: partitions.reduce(0) { $0 + $1.nextSequence }, digests: partitions.map(\.digest))
+    }
+
+    static func build(
+        from segments: SegmentReader, directory: String?, upTo ends: [Int64]?, progress: (Int64, Int64) -> Void
+    ) throws -> IndexStore {
+        let identity = try identity(in: segments)
+        let keyValue = try IndexFiles.open(directory: directory, identity)
+        let store = IndexStore(keyValue: keyValue, segments: segments, identity: identity)
+        do {
+            let applier = try Applier(store)
+            let total = segments.frameCount
+            var done: Int64 = 0
+            var entries: [RunEntry] = []
+            try segments.scan(from: 0) { run in
+                entries.removeAll(keepingCapacity: true)
+                for frame in run.frames where ends.map({ frame.offset < $0[frame.channel] }) ?? true {
+                    entries.append(RunEntry(frame))
+                }
+                _ = try applier.apply(run.bytes.span, entries, reports: false)
+                done += Int64(run.frames.count)
+                progress(done, total)
+                return true
+            }
+            if let halted = applier.lanes.compactMap(\.halted).first, ends == nil { throw halted }
+            return store
+        } catch {
+            keyValue.close()
+            throw error
+        }
+    }
+
+    /// The identity that the first record of partition 0 gives.
+    private static func identity(in segments: SegmentReader) throws -> Identity {
+        var found: Identity?
+        try segments.scan(from: 0) { run in
+            for frame in run.frames where frame.channel == 0 && frame.offset == 0 {
+                let parsed = Envelope.parse(
+                    bytes: run.bytes.span, key: frame.key, value: frame.value, channel: 0, partitions: 1, store: nil)
+                if case .store(let identity, _) = parsed { found = identity }
+                return false
+            }
+            return true
+        }
+        guard let found else {
+            throw IndexError(.notOurs, "the log does not begin with a store's creation record: it is not a store")
+        }
+        return found
+    }
+}
+
+extension RunEntry {
+    init(_ frame: SegmentFrame) {
+        self.init(
+            channel: frame.channel, offset: frame.offset, appendTime: frame.appendTime, key: frame.key,
+            value: frame.value,
+            place: FramePlace(
+                file: frame.place.file, position: frame.place.position, length: frame.place.length))
+    }
+}
+
+extension StreamIndex {
+    /// Makes the index anew beside this one and compares them, key by key: digests, offsets, every entry.
+    ///
+    /// - Parameter directory: where the other one may be made; nil: in memory.
+    public func compare(
+        directory: String?, progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) async throws -> IndexComparison {
+        try await onOwnThread(named: "index-verify") { [store] in
+            // What the walk sees stays as it is now, whatever is appended meanwhile.
+            let mine = KeyIterator(store.keyValue, from: [], to: [])
+            var ends: [Int64] = []
+            for partition in 0..<store.identity.partitions {
+                mine.seek(IndexKey.partition(partition))
+                let isThere = mine.isValid && mine.key == IndexKey.partition(partition)
+                ends.append(isThere ? mine.withValue { PartitionState($0) }?.nextOffset ?? 0 : 0)
+            }
+            let other = try IndexRebuild.build(
+                from: store.segments, directory: directory, upTo: ends, progress: progress)
+            defer { other.keyValue.close() }
+            var comparison = IndexComparison()
+            comparison.run(mine, KeyIterator(other.keyValue, from: [], to: []))
+            try store.check(mine)
+            return comparison
+        }
+    }
+}
+
+extension IndexComparison {
+    /// Walks both at once; a key is of one, of the other, or of both and then with one value.
+    fileprivate mutating func run(_ mine: KeyIterator, _ other: KeyIterator) {
+        mine.seekToFirst()
+        other.seekToFirst()
+        while mine.isValid || other.isValid, problems.count < IndexLimits.listedProblems {
+            entries += 1
+            guard mine.isValid else {
+                problems.append("the index lacks \(Self.name(other.key))")
+                other.next()
+                continue
+            }
+            guard other.isValid else {
+                problems.append("the log does not account for \(Self.name(mine.key))")
+                mine.next()
+                continue
+            }
+            let (left, right) = (mine.key, other.key)
+            if left == right {
+                if mine.value != other.value { problems.append("\(Self.name(left)) differs from what the log gives") }
+                mine.next()
+                other.next()
+            } else if left.lexicographicallyPrecedes(right) {
+                problems.append("the log does not account for \(Self.name(left))")
+                mine.next()
+            } else {
+                problems.append("the index lacks \(Self.name(right))")
+                other.next()
+            }
+        }
+    }
+
+    /// A key for people.
+    private static func name(_ key: [UInt8]) -> String {
+        let what =
+            switch key.first {
+            case KeyPrefix.meta: "the identity"
+            case KeyPrefix.partition: "the state of a partition"
+            case KeyPrefix.stream: "the state of stream"
+            case KeyPrefix.version: "the place of a record"
+            case KeyPrefix.appendID: "an append id"
+            case KeyPrefix.killed: "a killed attempt"
+            case KeyPrefix.sequence: "a block of places"
+            case KeyPrefix.category: "a block of category"
+            case KeyPrefix.eventType: "a block of event type"
+            case KeyPrefix.time: "a time"
+            case KeyPrefix.digest: "a digest"
+            case KeyPrefix.noEvent: "a decision"
+            default: "an unknown entry"
+            }
+        let rest = key.dropFirst()
+        let isText = rest.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
+        let text =
+            isText
+            ? String(decoding: rest, as: UTF8.self)
+            : rest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        return "\(what) (\(text))"
+    }
+}

@@ -1,0 +1,251 @@
+// The stream index: writes proposals, applies what comes back, answers callers and reads.
+//
+// Threads: the log's own applies runs and answers callers; the reader threads look things up; one more keeps the
+// deadlines. Nothing here blocks a thread of Swift's pool.
+
+import AppendRule
+import Envelope
+public import EventLog
+import KeyValue
+public import Segments
+import Synchronization
+
+/// What an index is opened on.
+public struct IndexSource: Sendable {
+    public var log: any RecordLog
+    /// The log's own segment files; nil: the index keeps the records itself, in memory.
+    public var segments: SegmentReader?
+    /// Where RocksDB keeps its files; nil: in memory.
+    public var directory: String?
+    public var limits: AppendLimits
+    public var say: IndexSay
+    /// Records applied and records to apply, while the index catches up at open.
+    public var progress: @Sendable (Int64, Int64) -> Void
+
+    public init(
+        log: any RecordLog, segments: SegmentReader?, directory: String?, limits: AppendLimits = AppendLimits(),
+        say: @escaping IndexSay = { _, _ in },
+        progress: @escaping @Sendable (Int64, Int64) -> Void = { _, _ in }
+    ) {
+        self.log = log
+        self.segments = segments
+        self.directory = directory
+        self.limits = limits
+        self.say = say
+        self.progress = progress
+    }
+}
+
+public final class StreamIndex: Sendable {
+    let identity: Identity
+    let store: IndexStore
+    private let log: any RecordLog
+    private let ownSegments: SegmentWriter?
+    private let readers: ReaderThreads
+    private let readGate = Gate(count: IndexLimits.readsInFlight)
+    private let proposer: Proposer
+    private let waits: AppliedWaits
+    private let handler: IndexHandler
+    private let isClosed = Atomic<Bool>(false)
+
+    private init(
+        store: IndexStore, log: any RecordLog, ownSegments: SegmentWriter?, applier: sending Applier,
+        source: IndexSource
+    ) {
+        identity = store.identity
+        self.store = store
+        self.log = log
+        self.ownSegments = ownSegments
+        let offsets = applier.lanes.map(\.state.nextOffset)
+        readers = ReaderThreads(count: IndexLimits.readerThreads)
+        proposer = Proposer(log: log, store: store, readers: readers, limits: source.limits)
+        waits = AppliedWaits(nextOffsets: offsets)
+        handler = IndexHandler(
+            applier, log: log, writer: ownSegments, proposer: proposer, waits: waits, say: source.say)
+    }
+
+    /// Lower-case UUID.
+    public var storeID: String { identity.store.description }
+
+    /// The first eight bytes of the store's UUID.
+    public var storePrefix: UInt64 { identity.store.prefix }
+
+    public var partitions: Int { identity.partitions }
+
+    // MARK: - Life
+
+    /// Opens the index on a log, makes the log a store where it is empty, and catches up with the log's end.
+    public static func open(_ source: IndexSource) async throws -> StreamIndex {
+        let identity = try await StoreCreation.identity(of: source.log)
+        let index = try await onOwnThread(named: "index-open") { try open(source, identity) }
+        do {
+            try await index.begin(source)
+            return index
+        } catch {
+            await index.close()
+            throw error
+        }
+    }
+
+    private static func open(_ source: IndexSource, _ identity: Identity) throws -> StreamIndex {
+        let own = source.segments == nil ? try memorySegments(identity) : nil
+        let segments = source.segments ?? own!.reader
+        let keyValue = try IndexFiles.open(directory: source.directory, identity)
+        let store = IndexStore(keyValue: keyValue, segments: segments, identity: identity)
+        do {
+            let applier = try Applier(store)
+            return StreamIndex(store: store, log: source.log, ownSegments: own, applier: applier, source: source)
+        } catch {
+            keyValue.close()
+            throw error
+        }
+    }
+
+    private static func memorySegments(_ identity: Identity) throws -> SegmentWriter {
+        try SegmentWriter.create(
+            in: MemoryStorage(), store: StoreUUID(high: identity.store.high, low: identity.store.low))
+    }
+
+    /// Compares the index with the log, then follows the log to the end it has now.
+    private func begin(_ source: IndexSource) async throws {
+        var offsets: [Int64] = []
+        var ends: [Int64] = []
+        for channel in 0..<identity.partitions {
+            let state = try await job { [store] in try store.partitionState(channel) }
+            let bounds = try await log.bounds(of: channel)
+            try await LogComparison.check(log, channel: channel, bounds: bounds, state)
+            offsets.append(state.nextOffset)
+            ends.append(bounds.upperBound)
+        }
+        try log.start(from: offsets, handler: handler)
+        let total = zip(offsets, ends).reduce(0) { $0 + $1.1 - $1.0 }
+        let report = source.progress
+        for (channel, end) in ends.enumerated() where end > offsets[channel] {
+            var next = offsets[channel]
+            while next < end {
+                next = min(end, next + IndexLimits.catchUpStep)
+                switch await waits.offset(next - 1, in: channel, until: .distant) {
+                case .reached: report(next - offsets[channel], total)
+                case .failed(let error): throw error
+                case .cancelled: throw CancellationError()
+                }
+            }
+        }
+    }
+
+    /// Ends: refuses new calls, lets the log finish what it has, answers every caller, flushes.
+    public func close() async {
+        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        proposer.stop()
+        readGate.close()
+        await log.close()
+        waits.fail(channel: nil, IndexError(.closed, "the store is closed"))
+        try? await onOwnThread(named: "index-close") { [self] in
+            readers.close()
+            proposer.finish()
+            try? ownSegments?.close()
+            store.keyValue.close()
+        }
+    }
+
+    // MARK: - Appends
+
+    /// The most that an append's record may take: key and value, in bytes.
+    public var maxRecordBytes: Int { min(log.description.maxRecordBytes, EnvelopeLimits.recordBytes) }
+
+    /// Hands an append in. Those of one stream that are handed in one after the other keep their order.
+    public func submit(_ append: ProposedAppend) async -> PendingAppend {
+        await proposer.submit(request(append))
+    }
+
+    private func request(_ append: ProposedAppend) -> AppendRequest {
+        let header = RecordHeader(
+            kind: .append, expectation: append.expectation.rule, eventCount: append.events.count,
+            ids: append.ids.map { RecordID(high: $0.high, low: $0.low) })
+        let value = Envelope.encode(
+            header, events: append.events.map(\.content), key: append.stream, store: identity.store)
+        let now = ContinuousClock.now
+        let allowed = min(append.deadline, .seconds(86_400))
+        return AppendRequest(
+            stream: NameKey(append.stream),
+            channel: partition(of: append.stream.span, partitions: identity.partitions), header: header,
+            value: value, needsCheck: append.expectation != .any || !append.hasFreshIDs,
+            settleBy: now + allowed * 3 / 4, deadline: now + allowed)
+    }
+
+    // MARK: - Reads
+
+    /// Runs something that may touch the disk on a reader's thread.
+    func job<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+        switch await readGate.enter() {
+        case .entered: break
+        case .cancelled: throw CancellationError()
+        case .closed, .expired: throw IndexError(.closed, "the store is closed; open it again")
+        }
+        defer { readGate.leave() }
+        return try await withCheckedThrowingContinuation { continuation in
+            let isRunning = readers.run { continuation.resume(with: Result { try body() }) }
+            if !isRunning {
+                continuation.resume(throwing: IndexError(.closed, "the store is closed; open it again"))
+            }
+        }
+    }
+
+    public func page(_ request: StreamPageRequest) async throws -> StreamPage {
+        try await job { [store] in try store.page(request) }
+    }
+
+    public func page(_ request: SequencePageRequest) async throws -> SequencePage {
+        try await job { [store] in try store.page(request) }
+    }
+
+    public func summaries(of streams: [[UInt8]]) async throws -> [StreamSummary] {
+        try await job { [store] in try streams.map { try store.summary(of: $0) } }
+    }
+
+    /// Waits until this index has applied the record at `offset`.
+    public func wait(for offset: Int64, in partition: Int, deadline: Duration) async throws {
+        guard partition < identity.partitions else {
+            throw IndexError(.mismatch, "the token is of a store with more partitions")
+        }
+        try await done(waits.offset(offset, in: partition, until: .now + deadline))
+    }
+
+    /// Waits until this index has applied all that is in the log now, by appending a barrier record.
+    ///
+    /// - Parameter partition: nil: all.
+    public func waitForBarrier(in partition: Int?, deadline: Duration) async throws {
+        let channels = partition.map { $0...$0 } ?? 0...(identity.partitions - 1)
+        for channel in channels {
+            let id = RecordID(high: UInt64.random(in: 0 ... .max), low: UInt64.random(in: 0 ... .max))
+            let value = Envelope.encodeBarrier(
+                id: id, partition: channel, writeID: UInt64.random(in: 1 ... .max), store: identity.store)
+            let outcome = await waits.barrier(id, in: channel, until: .now + deadline) { [log] in
+                log.append(LogRecord(key: [], value: value), to: channel, tag: .none)
+            }
+            try done(outcome)
+        }
+    }
+
+    private func done(_ outcome: AppliedWaits.Outcome) throws {
+        switch outcome {
+        case .reached: return
+        case .failed(let error): throw error
+        case .cancelled: throw CancellationError()
+        }
+    }
+
+    /// The partition of a stream; of `$$NAME` that of NAME.
+    public func partition(ofStream name: [UInt8]) -> Int {
+        let subject = SystemStream.subject(ofMetadataStream: name) ?? name
+        return subject == SystemStream.storeName
+            ? 0 : partition(of: subject.span, partitions: identity.partitions)
+    }
+
+    private func partition(of name: Span<UInt8>, partitions: Int) -> Int {
+        AppendRule.partition(of: name, partitions: partitions)
+    }
+
+    /// Why partitions do not run; nil for those that do.
+    public var halts: [IndexError?] { handler.halts }
+}
