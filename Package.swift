@@ -54,6 +54,9 @@ let package = Package(
             dependencies: ["Tributary", "KeyValue"],
             path: "Benchmarks/TributaryBench",
             swiftSettings: strict),
+
+        // Tests, and what several of them share.
+        .testTarget(name: "TidyTests", swiftSettings: safe),
     ],
     cxxLanguageStandard: .cxx17
 )
