@@ -56,6 +56,9 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests, and what several of them share.
+        .target(
+            name: "LogContract", dependencies: ["EventLog"], path: "Tests/Support/LogContract", swiftSettings: safe),
+        .testTarget(name: "EventLogTests", dependencies: ["EventLog", "LogContract"], swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
     ],
     cxxLanguageStandard: .cxx17
