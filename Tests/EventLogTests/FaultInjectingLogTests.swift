@@ -111,6 +111,13 @@ import Testing
         #expect(contents.violations == [])
     }
 
+    @Test func alsoOneThatWasNeverStartedLetsGo() async {
+        let log = FaultInjectingLog(InMemoryLog(records), faults: .init(delayed: 1, duplicatedLater: 1), seed: 1)
+        append(to: log)
+        await log.close()
+        #expect(records.count(of: 0) + records.count(of: 1) == Int64(2 * count))
+    }
+
     @Test func aStoppedLogIsSilentInBothDirections() async throws {
         let log = try start(.none)
         append(to: log)

@@ -162,17 +162,26 @@ func several(_ bench: Bench) async throws {
 
 func closeWhileOthersWrite(_ bench: Bench) async throws {
     guard bench.kind.takesSeveral else { return }
-    let (one, first) = try await bench.open()
-    // This one's handler answers each record with another, for as long as it is open.
-    let other = try await bench.place.open()
-    let busy = RecordCollector(channels: bench.kind.channels) { records in
-        for record in records { other.append(record.record, to: 0, tag: .none) }
+    // Whatever one log delivers brings another record before it looks for the next, so there is always one more.
+    let isOver = Monitor(false)
+    let (other, second) = try await bench.open()
+    let (one, first) = try await bench.open { records in
+        if !isOver.read({ $0 }) { other.append(records[0].record, to: 0, tag: .none) }
     }
-    try other.start(from: bench.channels.map { _ in 0 }, handler: busy)
-    bench.append(20, to: other)
-    try await first.wait(forRecords: 1_000)
-    await bench.close(one, first)
-    let count = try await busy.wait(forRecords: first.now.all.count).all.count
-    try await busy.wait(forRecords: count + 1)
-    await bench.close(other, busy)
+    bench.append(1, to: other)
+    try await first.wait(forRecords: 100)
+    let isClosed = Monitor(false)
+    async let closed: Void = {
+        await bench.close(one, first)
+        isClosed.withLock { $0 = true }
+    }()
+    let ended = try await onOwnThread(named: "test-wait") {
+        isClosed.wait(until: .now + RecordCollector.patience) { $0 ? true : nil }
+    }
+    #expect(ended == true, "close goes on for as long as another log writes")
+    isOver.withLock { $0 = true }
+    await closed
+    bench.append(1, from: 1, to: other)
+    try await second.wait(forRecords: first.now.all.count + 1)
+    await bench.close(other, second)
 }

@@ -1,4 +1,5 @@
 public import EventLog
+import Glibc
 import Synchronization
 
 /// A handler that keeps everything, checks what every log must hold to, and can be waited for.
@@ -50,7 +51,12 @@ public final class RecordCollector: LogHandler {
         let found = try await onOwnThread(named: "test-wait") {
             contents.wait(until: .now + Self.patience) { condition($0) ? $0 : nil }
         }
-        guard let found else { throw Impatience(description: "waited for \(what); there is \(now)") }
+        guard let found else {
+            let now = now
+            throw Impatience(
+                description:
+                    "waited for \(what); there are \(now.records.map(\.count)) records, \(now.events.suffix(20))")
+        }
         return found
     }
 
@@ -108,7 +114,9 @@ public final class RecordCollector: LogHandler {
         }
     }
 
+    /// Lets other threads go first, so that one that should wait is caught.
     private func leave() {
+        for _ in 0..<10 { sched_yield() }
         isInside.store(false, ordering: .releasing)
     }
 }
