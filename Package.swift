@@ -55,6 +55,7 @@ let package = Package(
             path: "Benchmarks/TributaryBench",
             swiftSettings: strict),
 
+        // Tests, and what several of them share.
         .testTarget(
             name: "AppendRuleTests",
             dependencies: ["AppendRule", "Envelope"],
@@ -65,6 +66,10 @@ let package = Package(
             dependencies: ["Envelope", "AppendRule", "Checksums"],
             exclude: ["Golden"],
             swiftSettings: safe),
+        .target(
+            name: "LogContract", dependencies: ["EventLog"], path: "Tests/Support/LogContract", swiftSettings: safe),
+        .testTarget(name: "EventLogTests", dependencies: ["EventLog", "LogContract"], swiftSettings: safe),
+        .testTarget(name: "TidyTests", swiftSettings: safe),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -35,23 +35,28 @@ public final class InMemoryRecords: Sendable {
         channels.read { Int64($0[channel].records.count) }
     }
 
-    fileprivate func append(_ record: LogRecord, to channel: Int) {
-        channels.withLock {
-            let time = max(clock(), $0[channel].lastTime)
-            $0[channel].lastTime = time
-            let offset = Int64($0[channel].records.count)
-            $0[channel].records.append(StoredRecord(offset: offset, appendTime: time, record: record))
-        }
+    /// Under the lock of the channels.
+    fileprivate func store(_ record: LogRecord, in channel: inout Channel) {
+        channel.lastTime = max(clock(), channel.lastTime)
+        channel.records.append(
+            StoredRecord(offset: Int64(channel.records.count), appendTime: channel.lastTime, record: record))
     }
 }
 
 /// A `RecordLog` in memory. Nothing survives the process.
 public final class InMemoryLog: RecordLog {
     private struct State: Sendable {
+        /// The next offset to deliver, for each channel; empty before `start`.
         var positions: [Int64] = []
-        var isClosed = false
+        /// Where a run begins to look, so that a busy channel does not keep the others waiting.
+        var firstChannel = 0
         var rejected: [TagReport] = []
+        /// Set by `close`: where delivery ends. Other logs may go on writing.
+        var ends: [Int64]?
         var thread: WorkerThread?
+        var isDelivering = false
+        /// Held by the thread while it delivers.
+        weak var handler: (any LogHandler)?
     }
 
     public let description: LogDescription
@@ -77,53 +82,85 @@ public final class InMemoryLog: RecordLog {
 
     public func append(_ record: LogRecord, to channel: Int, tag: LogTag) {
         precondition(channel >= 0 && channel < records.channelCount, "no such channel")
-        let reason: NotStoredReason? = state.withLock {
-            $0.isClosed ? .failed("the log is closed") : record.byteCount > Self.maxRecordBytes ? .tooLarge : nil
+        // One step under both locks, so that nothing is stored behind the end that `close` sets.
+        records.channels.withLock { channels in
+            let isRejected = state.withLock { reject(record, tag, &$0) }
+            if !isRejected { records.store(record, in: &channels[channel]) }
         }
-        guard let reason else { return records.append(record, to: channel) }
-        guard tag != .none else { return }
-        state.withLock { $0.rejected.append(TagReport(tag: tag, outcome: .notStored(reason))) }
-        wake()
+    }
+
+    private func reject(_ record: LogRecord, _ tag: LogTag, _ state: inout State) -> Bool {
+        let reason: NotStoredReason
+        if state.ends != nil {
+            reason = .failed("the log is closed; open it again")
+        } else if record.byteCount > Self.maxRecordBytes {
+            reason = .tooLarge
+        } else {
+            return false
+        }
+        if tag != .none {
+            state.rejected.append(TagReport(tag: tag, outcome: .notStored(reason)))
+            if state.ends != nil { deliverAgain(&state) }
+        }
+        return true
     }
 
     public func withdraw(_ tag: LogTag) -> Bool { false }
 
     public func start(from offsets: [Int64], handler: any LogHandler) throws {
         precondition(offsets.count == records.channelCount, "one offset for each channel")
-        state.withLock {
-            precondition($0.thread == nil && !$0.isClosed, "a log is started once")
+        try state.withLock {
+            precondition($0.positions.isEmpty, "a log is started once")
+            if $0.ends != nil { throw Self.closed }
             $0.positions = offsets
-            $0.thread = WorkerThread(name: "memory-log") { [self] in deliver(to: handler) }
+            $0.handler = handler
+            deliverAgain(&$0)
         }
     }
 
     public func restart(channel: Int, from offset: Int64) {
-        state.withLock { $0.positions[channel] = offset }
-        wake()
+        precondition(channel >= 0 && channel < records.channelCount, "no such channel")
+        records.channels.withLock { _ in
+            state.withLock {
+                precondition(!$0.positions.isEmpty, "a log is started before it is restarted")
+                if $0.ends == nil { $0.positions[channel] = offset }
+            }
+        }
     }
 
     public func bounds(of channel: Int) async throws(LogError) -> Range<Int64> {
-        0..<records.count(of: channel)
+        if isClosed { throw Self.closed }
+        return 0..<records.count(of: channel)
     }
 
     public func record(at offset: Int64, in channel: Int) async throws(LogError) -> StoredRecord? {
-        records.channels.read {
+        if isClosed { throw Self.closed }
+        return records.channels.read {
             let all = $0[channel].records
             return all.indices.contains(Int(offset)) ? all[Int(offset)] : nil
         }
     }
 
     public func close() async {
-        let thread = state.withLock {
-            $0.isClosed = true
-            return $0.thread
+        let thread = records.channels.withLock { channels in
+            state.withLock {
+                $0.ends = $0.ends ?? channels.map { Int64($0.records.count) }
+                return $0.thread
+            }
         }
-        wake()
         if let thread { try? await onOwnThread(named: "memory-close") { thread.join() } }
     }
 
-    private func wake() {
-        records.channels.withLock { _ in }
+    private static let closed = LogError(.closed, "the log in memory is closed")
+
+    private var isClosed: Bool { state.withLock { $0.ends != nil } }
+
+    /// Starts a thread that delivers until there is an end and nothing before it; after `close` it only reports what
+    /// was appended too late.
+    private func deliverAgain(_ state: inout State) {
+        guard !state.isDelivering, let handler = state.handler else { return }
+        state.isDelivering = true
+        state.thread = WorkerThread(name: "memory-log") { [self] in deliver(to: handler) }
     }
 
     private enum Step {
@@ -147,33 +184,49 @@ public final class InMemoryLog: RecordLog {
     /// Under the lock of the records: what to do next, nil to go on waiting.
     private func nextStep(_ channels: [InMemoryRecords.Channel], _ run: inout RecordRun) -> Step? {
         state.withLock { state in
-            var events: [LogEvent] = []
-            if !state.rejected.isEmpty {
-                events.append(.tags(state.rejected))
-                state.rejected = []
-            }
-            for (index, channel) in channels.enumerated() {
-                let end = Int64(channel.records.count)
-                if state.positions[index] > end {
-                    events.append(.shortened(channel: index, end: end))
-                    state.positions[index] = end
-                }
-            }
+            let events = nextEvents(channels, &state)
             if !events.isEmpty { return .events(events) }
-            for (index, channel) in channels.enumerated() {
-                var next = Int(state.positions[index])
-                while next < channel.records.count, run.entries.count < LogLimits.runRecords,
-                    run.bytes.count < LogLimits.runBytes
-                {
-                    let stored = channel.records[next]
-                    run.append(
-                        stored.record, channel: index, offset: stored.offset, appendTime: stored.appendTime)
-                    next += 1
-                }
-                state.positions[index] = Int64(next)
-            }
+            fill(&run, channels, &state)
             if !run.entries.isEmpty { return .run }
-            return state.isClosed ? .end : nil
+            guard state.ends != nil else { return nil }
+            state.isDelivering = false
+            return .end
         }
+    }
+
+    /// Tags to report, and positions that are moved to where there are records.
+    private func nextEvents(_ channels: [InMemoryRecords.Channel], _ state: inout State) -> [LogEvent] {
+        var events: [LogEvent] = []
+        if !state.rejected.isEmpty {
+            events.append(.tags(state.rejected))
+            state.rejected = []
+        }
+        for (index, channel) in channels.enumerated() {
+            let end = Int64(channel.records.count)
+            if state.positions[index] > end {
+                events.append(.shortened(channel: index, end: end))
+                state.positions[index] = end
+            } else if state.positions[index] < 0 {
+                events.append(.startMoved(channel: index, start: 0))
+                state.positions[index] = 0
+            }
+        }
+        return events
+    }
+
+    private func fill(_ run: inout RecordRun, _ channels: [InMemoryRecords.Channel], _ state: inout State) {
+        for step in channels.indices {
+            let index = (state.firstChannel + step) % channels.count
+            let records = channels[index].records
+            let end = min(Int64(records.count), state.ends?[index] ?? .max)
+            while state.positions[index] < end, run.entries.count < LogLimits.runRecords,
+                run.bytes.count < LogLimits.runBytes
+            {
+                let stored = records[Int(state.positions[index])]
+                run.append(stored.record, channel: index, offset: stored.offset, appendTime: stored.appendTime)
+                state.positions[index] += 1
+            }
+        }
+        state.firstChannel = (state.firstChannel + 1) % channels.count
     }
 }

@@ -154,19 +154,24 @@ public struct LogError: Error, Sendable, Equatable, CustomStringConvertible {
 /// Ordered channels of records, delivered back in order once they are durable.
 ///
 /// Life: `start` once, any calls, `close` once. `append` and `withdraw` may be called from any thread, also from
-/// the handler; they never block.
+/// the handler; they never block. After `close` the calls that ask the log throw `LogError.Code.closed`.
+///
+/// The log keeps what is enqueued until it is stored or reported: how much that is, its caller limits.
 public protocol RecordLog: AnyObject, Sendable {
     var description: LogDescription { get }
 
     /// Enqueues a record. Of a record with a tag the handler hears through `LogEvent.tags` if it is not stored or
-    /// unknown, and through a run if it is. After `close` the report is *not stored*.
+    /// unknown, and through a run if it is; the report comes once at most, and never from within this call. After
+    /// `close`, also after it returned, the report is *not stored*, for as long as the handler lives.
     func append(_ record: LogRecord, to channel: Int, tag: LogTag)
 
     /// Takes back a record that was not yet given to the disk or the client library. True: it will never be stored,
     /// and nothing is reported of it.
     func withdraw(_ tag: LogTag) -> Bool
 
-    /// Begins delivering, at the given offset in each channel: `offsets.count` is `description.channels`.
+    /// Begins delivering, at the given offset in each channel: `offsets.count` is `description.channels`. An offset
+    /// where the channel has no more, or not yet, any records is told by `LogEvent.startMoved` or `shortened`, and
+    /// delivery goes on from there.
     func start(from offsets: [Int64], handler: any LogHandler) throws
 
     /// Delivers the channel again from `offset` on, after what is being delivered.

@@ -79,10 +79,10 @@ public final class Monitor<Value>: Sendable where Value: Sendable {
         defer { condition.unlock() }
         while true {
             if let result = unsafe body(&value) { return result }
+            // The condition waits by the wall clock, which may jump: only the other one says that the time has come.
             let left = ContinuousClock.now.duration(to: deadline) / Duration.seconds(1)
-            if left <= 0 || !condition.wait(until: Date(timeIntervalSinceNow: left)) {
-                return unsafe body(&value)
-            }
+            if left <= 0 { return nil }
+            _ = condition.wait(until: Date(timeIntervalSinceNow: left))
         }
     }
 }

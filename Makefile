@@ -1,0 +1,41 @@
+# Everything that a developer does here. `make help` lists it.
+
+SWIFT ?= swift
+FORMATTED = Sources Tests Benchmarks Package.swift
+TRIBUTARY_SOAK_SECONDS ?= 600
+
+.PHONY: help setup build run test soak bench format lint clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the system packages that are missing (Debian, Ubuntu)
+	@Scripts/setup
+
+build: setup ## Build everything for development
+	$(SWIFT) build
+
+run: setup ## Build in release and show the store at work on this repository's history
+	$(SWIFT) build -c release
+	@Scripts/demo "$$($(SWIFT) build -c release --show-bin-path)/tributary"
+
+test: setup lint ## Check the formatting, build, and run all tests
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+soak: setup ## Run the soak tests, TRIBUTARY_SOAK_SECONDS=600 long
+	TRIBUTARY_SOAK_SECONDS=$(TRIBUTARY_SOAK_SECONDS) $(SWIFT) test --filter Soak
+
+bench: setup ## Build in release and print the figures, with what they are compared to
+	$(SWIFT) build -c release
+	@"$$($(SWIFT) build -c release --show-bin-path)/tributary-bench" $(BENCH)
+
+format: ## Format all Swift code in place
+	$(SWIFT) format format --in-place --parallel --recursive $(FORMATTED)
+
+lint: ## Check the formatting
+	$(SWIFT) format lint --strict --parallel --recursive $(FORMATTED)
+
+clean: ## Delete what was built
+	$(SWIFT) package clean
