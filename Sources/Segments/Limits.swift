@@ -6,6 +6,8 @@ public enum SegmentLimits {
     public static let leastFileBytes = 4 << 10
     /// Most bytes in a block, its header included.
     public static let blockBytes = 4 << 20
+    /// Most bytes of frames in a block.
+    public static let blockFrameBytes = blockBytes - SegmentFormat.blockHeaderBytes
     /// Most frames in a block, and in a run that a scan lends.
     public static let blockFrames = 4_096
     /// The most that key and value of one record may take together, in bytes: a key of 1,024 and a value of 2 MiB.

@@ -21,24 +21,48 @@ extension SegmentWriter {
         fileBytes: Int = SegmentLimits.fileBytes
     ) throws(SegmentError) -> SegmentWriter {
         let seed = StoreSeed(store)
-        let position = SegmentFormat.fileHeaderBytes
-        var block = first
+        var bytes: [UInt8] = []
+        var end = SegmentFormat.fileHeaderBytes
+        let frames = Int64(first?.frames.count ?? 0)
+        func add(_ block: consuming SegmentBlock, _ kind: BlockKind, firstFrame: Int64) {
+            block.finish(kind, seed: seed, file: 0, position: end, firstFrame: firstFrame, synced: (0, end))
+            bytes += block.bytes
+            end += block.bytes.count
+        }
+        if let first {
+            // Both are durable before the file has its name, so the seal may say that the block before it is.
+            add(first, .data, firstFrame: 0)
+            add(SegmentBlock(), .seal, firstFrame: frames)
+        }
         let header = FileHeader(
             store: store, file: 0, firstFrame: 0, previousEnd: 0,
-            fileBytes: max(fileBytes.aligned, FileHeader.fileBytes(holding: first?.length ?? 0)))
-        block?.finish(.data, seed: seed, file: 0, position: position, firstFrame: 0, synced: (0, position))
-        let file = try header.makeTemporary(in: storage, first: block?.bytes ?? [])
+            fileBytes: max(fileBytes.aligned, FileHeader.fileBytes(holding: bytes.count)))
+        let file = try header.makeTemporary(in: storage, first: bytes)
         try header.putInPlace(in: storage)
         let catalog = SegmentCatalog(storage: storage)
         catalog.add(header)
-        let frames = Int64(block?.frames.count ?? 0)
-        let end = position + (block?.bytes.count ?? 0)
         catalog.synced = SegmentCatalog.End(file: 0, position: end, frames: frames)
         return SegmentWriter(
             catalog: catalog, seed: seed, fileBytes: fileBytes,
-            state: State(
-                file: file, header: header, position: end, frames: frames, lastKind: block.map { _ in .data }),
-            tornTail: nil, lastAppendTime: block?.frames.last?.appendTime)
+            state: State(file: file, header: header, position: end, frames: frames, lastKind: first.map { _ in .seal }),
+            tornTail: nil, lastAppendTime: first?.frames.last?.appendTime)
+    }
+
+    /// Whether there is nothing but what `create` makes with one record: no file, an unfinished one, or the first with
+    /// that record and nothing after it. Of any store, since who created it did not finish. Changes nothing.
+    ///
+    /// - Throws: as `open`.
+    public static func holdsOnlyCreation(in storage: any SegmentStorage) throws(SegmentError) -> Bool {
+        let names = try storage.names()
+        let first = SegmentFormat.name(0)
+        guard Set(names).isSubset(of: [first, SegmentFormat.temporaryName(0)]) else { return false }
+        guard names.contains(first) else { return true }
+        let file = try storage.open(first)
+        let bytes = try read(file, 0..<SegmentFormat.fileHeaderBytes)
+        let header = try FileHeader(bytes, name: first, store: nil)
+        guard try file.byteCount() == header.fileBytes else { return false }
+        let decision = try decide(header, file)
+        return decision.frames <= 1 && decision.tornEnd == decision.end
     }
 
     /// Opens the files, checks them, and repairs what a crash may have left behind the log's end.
@@ -57,10 +81,7 @@ extension SegmentWriter {
         let header = headers[headers.count - 1]
         let name = SegmentFormat.name(header.file)
         let file = try storage.open(name)
-        var window = FileWindow(byteCount: header.fileBytes) { (bytes, position) throws(SegmentError) in
-            try file.read(into: bytes, at: position)
-        }
-        let decision = try TailDecision(header: header, seed: seed, window: &window)
+        let decision = try decide(header, file)
         let successor = SegmentFormat.temporaryName(header.file + 1)
         guard decision.lastKind != .fileEnd || names.contains(successor) else {
             throw .damaged(SegmentFormat.name(header.file + 1), 0, "the segment file is missing")
@@ -82,6 +103,15 @@ extension SegmentWriter {
         return SegmentWriter(
             catalog: catalog, seed: seed, fileBytes: fileBytes, state: state, tornTail: tornTail,
             lastAppendTime: lastAppendTime)
+    }
+
+    private static func decide(
+        _ header: FileHeader, _ file: any SegmentFile
+    ) throws(SegmentError) -> TailDecision {
+        var window = FileWindow(byteCount: header.fileBytes) { (bytes, position) throws(SegmentError) in
+            try file.read(into: bytes, at: position)
+        }
+        return try TailDecision(header: header, seed: StoreSeed(header.store), window: &window)
     }
 
     /// The headers of all files, which must be whole, of this store, without a gap, and fit each other.

@@ -1,0 +1,207 @@
+// The directory of a store: what lies in it, making one, opening one. Docs/segment-format.md describes it.
+
+public import EventLog
+import Segments
+
+/// The paths in a store's directory, and what is there.
+struct StoreDirectory {
+    enum Contents: Equatable {
+        case absent
+        case empty
+        /// Only what creation makes, and no `format`.
+        case unfinished
+        case store(StoreUUID)
+        /// Somebody else's.
+        case foreign
+    }
+
+    static let formatVersion = 1
+    private static let formatWords = "tributary directory format "
+
+    let path: String
+    var format: String { path + "/format" }
+    var lock: String { path + "/lock" }
+    var log: String { path + "/log" }
+    var index: String { path + "/index" }
+
+    /// Looks, and makes nothing.
+    func contents() throws(LogError) -> Contents {
+        try translated { () throws(SegmentError) in try Files.kind(of: path) } == .absent ? .absent : listed()
+    }
+
+    private func listed() throws(LogError) -> Contents {
+        guard try translated({ () throws(SegmentError) in try Files.kind(of: path) }) == .directory else {
+            return .foreign
+        }
+        let names = Set(try translated { () throws(SegmentError) in try Files.names(in: path) })
+        if names.isEmpty { return .empty }
+        if names.contains("format") { return try readFormat().map { .store($0) } ?? .foreign }
+        return names.isSubset(of: ["lock", "log", "index", "format.new"]) ? .unfinished : .foreign
+    }
+
+    /// nil where the file is not one of a store's directory.
+    private func readFormat() throws(LogError) -> StoreUUID? {
+        let bytes = try translated { () throws(SegmentError) in
+            try Files.read(format, limit: EmbeddedLimits.formatFileBytes)
+        }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        guard lines[0].hasPrefix(Self.formatWords) else { return nil }
+        guard let version = Int(lines[0].dropFirst(Self.formatWords.count)), version > 0 else { throw damagedFormat }
+        guard version <= Self.formatVersion else {
+            throw LogError(
+                .newerFormat,
+                "\(path): directory format \(version), but this build knows up to \(Self.formatVersion); "
+                    + "use a newer build.")
+        }
+        guard lines.count == 3, lines[1].hasPrefix("store "), lines[2].isEmpty,
+            let store = StoreUUID(text: lines[1].dropFirst("store ".count))
+        else { throw damagedFormat }
+        return store
+    }
+
+    private var damagedFormat: LogError {
+        LogError(.damaged, "\(format): the file does not read as it was written; restore it from a backup.")
+    }
+
+    func writeFormat(_ store: StoreUUID) throws(LogError) {
+        let text = "\(Self.formatWords)\(Self.formatVersion)\nstore \(store.text)\n"
+        try translated { () throws(SegmentError) in try Files.replace(format, with: Array(text.utf8)) }
+    }
+
+    /// Refuses what only looks like an unfinished creation: a store that lost its `format`.
+    func checkUnfinished() throws(LogError) {
+        let isCreation = try translated { () throws(SegmentError) in
+            if try Files.kind(of: index) != .absent, try !Files.names(in: index).isEmpty { return false }
+            if try Files.kind(of: log) == .absent { return true }
+            return try SegmentWriter.holdsOnlyCreation(in: DirectoryStorage(path: log))
+        }
+        guard isCreation else {
+            throw LogError(
+                .damaged,
+                "\(path): there are records but no file `format`; restore that file from a backup.")
+        }
+    }
+
+    func translated<R>(_ body: () throws(SegmentError) -> R) throws(LogError) -> R {
+        do throws(SegmentError) { return try body() } catch { throw LogError(error, in: path) }
+    }
+}
+
+extension StoreUUID {
+    /// The usual 36 characters, in lower case.
+    var text: String {
+        let digits = [high, low].map { number in
+            let text = String(number, radix: 16)
+            return String(repeating: "0", count: 16 - text.count) + text
+        }.joined()
+        var text = ""
+        for (index, digit) in digits.enumerated() {
+            if [8, 12, 16, 20].contains(index) { text.append("-") }
+            text.append(digit)
+        }
+        return text
+    }
+
+    /// nil for anything but what `text` gives.
+    init?(text: Substring) {
+        let digits = text.filter { $0 != "-" }
+        guard digits.count == 32, let high = UInt64(digits.prefix(16), radix: 16),
+            let low = UInt64(digits.suffix(16), radix: 16)
+        else { return nil }
+        self.init(high: high, low: low)
+        guard self.text == text else { return nil }
+    }
+}
+
+extension EmbeddedLog {
+    /// Makes a store's directory with its first record, and all of it durable; it is not open afterwards.
+    ///
+    /// The directory must be absent or empty, or hold the beginnings of a creation that was never finished, which is
+    /// then begun anew. Directories above it are made where they are missing.
+    ///
+    /// - Parameters:
+    ///   - directory: its path.
+    ///   - storeID: the store's UUID, most significant byte first.
+    ///   - firstRecord: gets offset 0.
+    ///   - fileBytes: size of the first segment file, 4 KiB to almost 4 GiB.
+    ///   - clock: milliseconds since 1970.
+    /// - Throws: `alreadyExists` for a store, `notAStore` where somebody else's files are (nothing is made there),
+    ///   `locked`, `noPermission`, `unavailable`, or `damaged` for a store that lost its `format` file.
+    public static func create(
+        at directory: String, storeID: (high: UInt64, low: UInt64), firstRecord: LogRecord,
+        fileBytes: Int = 64 << 20, clock: @Sendable () -> Int64 = wallClockMilliseconds
+    ) throws(LogError) {
+        precondition(firstRecord.byteCount <= EmbeddedLimits.recordBytes, "the first record is too large")
+        let place = StoreDirectory(path: directory)
+        try checkFree(place)
+        let store = StoreUUID(high: storeID.high, low: storeID.low)
+        let lock = try place.translated { () throws(SegmentError) in
+            try Files.makeDirectory(directory)
+            return try FileLock(path: place.lock)
+        }
+        defer { withExtendedLifetime(lock) {} }
+        // Another process may have created it before the lock was taken.
+        try checkFree(place)
+        try place.checkUnfinished()
+        try place.translated { () throws(SegmentError) in
+            try Files.makeDirectory(place.log)
+            try Files.makeDirectory(place.index)
+            var block = SegmentBlock()
+            block.append(channel: 0, offset: 0, appendTime: clock(), key: firstRecord.key, value: firstRecord.value)
+            _ = try SegmentWriter.create(
+                in: DirectoryStorage(path: place.log), store: store, first: block, fileBytes: fileBytes)
+        }
+        try place.writeFormat(store)
+    }
+
+    private static func checkFree(_ place: StoreDirectory) throws(LogError) {
+        switch try place.contents() {
+        case .absent, .empty, .unfinished: return
+        case .store: throw LogError(.alreadyExists, "\(place.path): there is a store already.")
+        case .foreign:
+            throw LogError(
+                .notAStore,
+                "\(place.path): holds files that are not a store's; name an absent or empty directory.")
+        }
+    }
+
+    /// Opens a store's directory, checks its files, and repairs what a crash may have left behind the log's end.
+    ///
+    /// - Parameters:
+    ///   - directory: its path.
+    ///   - fileBytes: size of the segment files made from now on, 4 KiB to almost 4 GiB.
+    ///   - queuedBytes: most bytes that wait to be written.
+    ///   - clock: milliseconds since 1970.
+    /// - Throws: `notAStore`, `unfinishedCreation`, `newerFormat`, `locked`, `noPermission`, `damaged` (nothing was
+    ///   changed then), or `unavailable`.
+    public static func open(
+        at directory: String, fileBytes: Int = 64 << 20, queuedBytes: Int = EmbeddedLimits.queuedBytes,
+        clock: @escaping @Sendable () -> Int64 = wallClockMilliseconds
+    ) throws(LogError) -> EmbeddedLog {
+        let place = StoreDirectory(path: directory)
+        let store: StoreUUID
+        switch try place.contents() {
+        case .store(let found): store = found
+        case .unfinished:
+            throw LogError(
+                .unfinishedCreation, "\(directory): the creation of the store was not finished; create it again.")
+        case .absent, .empty:
+            throw LogError(.notAStore, "\(directory): there is no store; create one first.")
+        case .foreign:
+            throw LogError(.notAStore, "\(directory): holds files that are not a store's; name a store's directory.")
+        }
+        return try place.translated { () throws(SegmentError) in
+            let lock = try FileLock(path: place.lock)
+            guard try Files.kind(of: place.log) == .directory else {
+                throw SegmentError(
+                    .damaged, "the directory `log`, which holds the records, is missing; restore it from a backup.")
+            }
+            let writer = try SegmentWriter.open(
+                in: DirectoryStorage(path: place.log), store: store, fileBytes: fileBytes)
+            try Files.makeDirectory(place.index)
+            return EmbeddedLog(
+                name: "directory \(directory)", writer: writer, storeID: store, indexDirectory: place.index,
+                lock: lock, queuedBytes: queuedBytes, clock: clock)
+        }
+    }
+}
