@@ -69,6 +69,9 @@ let package = Package(
         .target(
             name: "LogContract", dependencies: ["EventLog"], path: "Tests/Support/LogContract", swiftSettings: safe),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "LogContract"], swiftSettings: safe),
+        .testTarget(
+            name: "TributaryTests",
+            dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog"], swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
     ],
     cxxLanguageStandard: .cxx17

@@ -10,6 +10,12 @@ public final class SegmentReader: Sendable {
         self.seed = seed
     }
 
+    /// Bytes of the files as far as they are durable.
+    public var byteCount: Int64 {
+        let synced = catalog.synced
+        return (0...synced.file).reduce(0) { $0 + Int64(catalog.end(of: $1, within: synced) ?? 0) }
+    }
+
     /// How many frames are durable: `scan` and `frame` show these.
     public var frameCount: Int64 { catalog.synced.frames }
 

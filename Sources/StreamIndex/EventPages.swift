@@ -44,6 +44,9 @@ public struct StreamPage: Sendable {
     public var next: Int64?
     /// What the next page must be asked with, so that the whole read is bounded by what there was when it began.
     public var bound: Int64 = -1
+
+    /// An empty one, without a next.
+    public init() {}
 }
 
 /// What is known of one stream.

@@ -58,6 +58,6 @@ public struct IndexedEvent: Sendable {
 
     public func bytes(_ range: Range<Int>) -> ArraySlice<UInt8> { page[range] }
 
-    /// About what the event takes in memory.
-    var byteCount: Int { ranges.data.count + (ranges.metadata?.count ?? 0) + ranges.type.count }
+    /// Bytes of data, metadata and type.
+    public var byteCount: Int { ranges.data.count + (ranges.metadata?.count ?? 0) + ranges.type.count }
 }

@@ -4,7 +4,7 @@ import AppendRule
 import Envelope
 import EventLog
 import KeyValue
-public import Segments
+import Segments
 
 /// What a rebuild made.
 public struct RebuiltIndex: Sendable {
@@ -27,8 +27,11 @@ public enum IndexRebuild {
     /// - Parameters:
     ///   - progress: records done, records there are.
     public static func run(
-        from segments: SegmentReader, directory: String?, progress: (Int64, Int64) -> Void
+        from opened: OpenedLog, directory: String?, progress: (Int64, Int64) -> Void
     ) throws -> RebuiltIndex {
+        guard let segments = opened.segments else {
+            throw IndexError(.unavailable, "a store in memory has no index to rebuild")
+        }
         let store = try build(from: segments, directory: directory, upTo: nil, progress: progress)
         defer { store.keyValue.close() }
         let partitions = try (0..<store.identity.partitions).map { try store.partitionState($0) }

@@ -10,26 +10,41 @@ import KeyValue
 public import Segments
 import Synchronization
 
-/// What an index is opened on.
-public struct IndexSource: Sendable {
+/// A log that was opened, and what lies beside it.
+public struct OpenedLog: Sendable {
     public var log: any RecordLog
     /// The log's own segment files; nil: the index keeps the records itself, in memory.
     public var segments: SegmentReader?
     /// Where RocksDB keeps its files; nil: in memory.
-    public var directory: String?
+    public var indexDirectory: String?
+    /// What opening has to say to people.
+    public var notes: [String]
+
+    public init(log: any RecordLog, segments: SegmentReader?, indexDirectory: String?, notes: [String] = []) {
+        self.log = log
+        self.segments = segments
+        self.indexDirectory = indexDirectory
+        self.notes = notes
+    }
+
+    /// Bytes of the log's own files; 0 where it has none.
+    public var byteCount: Int64 { segments?.byteCount ?? 0 }
+}
+
+/// What an index is opened on.
+public struct IndexSource: Sendable {
+    public var opened: OpenedLog
     public var limits: AppendLimits
     public var say: IndexSay
     /// Records applied and records to apply, while the index catches up at open.
     public var progress: @Sendable (Int64, Int64) -> Void
 
     public init(
-        log: any RecordLog, segments: SegmentReader?, directory: String?, limits: AppendLimits = AppendLimits(),
+        _ opened: OpenedLog, limits: AppendLimits = AppendLimits(),
         say: @escaping IndexSay = { _, _ in },
         progress: @escaping @Sendable (Int64, Int64) -> Void = { _, _ in }
     ) {
-        self.log = log
-        self.segments = segments
-        self.directory = directory
+        self.opened = opened
         self.limits = limits
         self.say = say
         self.progress = progress
@@ -76,7 +91,7 @@ public final class StreamIndex: Sendable {
 
     /// Opens the index on a log, makes the log a store where it is empty, and catches up with the log's end.
     public static func open(_ source: IndexSource) async throws -> StreamIndex {
-        let identity = try await StoreCreation.identity(of: source.log)
+        let identity = try await StoreCreation.identity(of: source.opened.log)
         let index = try await onOwnThread(named: "index-open") { try open(source, identity) }
         do {
             try await index.begin(source)
@@ -88,13 +103,13 @@ public final class StreamIndex: Sendable {
     }
 
     private static func open(_ source: IndexSource, _ identity: Identity) throws -> StreamIndex {
-        let own = source.segments == nil ? try memorySegments(identity) : nil
-        let segments = source.segments ?? own!.reader
-        let keyValue = try IndexFiles.open(directory: source.directory, identity)
+        let own = source.opened.segments == nil ? try memorySegments(identity) : nil
+        let segments = source.opened.segments ?? own!.reader
+        let keyValue = try IndexFiles.open(directory: source.opened.indexDirectory, identity)
         let store = IndexStore(keyValue: keyValue, segments: segments, identity: identity)
         do {
             let applier = try Applier(store)
-            return StreamIndex(store: store, log: source.log, ownSegments: own, applier: applier, source: source)
+            return StreamIndex(store: store, log: source.opened.log, ownSegments: own, applier: applier, source: source)
         } catch {
             keyValue.close()
             throw error

@@ -1,4 +1,3 @@
-
 public import FoundationEssentials
 
 /// An input that no store takes: which part, and what is wrong with it.
@@ -120,10 +119,4 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     public var description: String { message }
-}
-
-extension InvalidInput {
-    static func check(streamName: [UInt8]) throws(InvalidInput) {
-        if streamName.isEmpty { throw InvalidInput(.streamName, "a stream name has at least one byte") }
-    }
 }

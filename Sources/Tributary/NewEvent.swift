@@ -36,7 +36,9 @@ public protocol EventPayload: Codable, Sendable {
 public struct NewEvent: Sendable, Equatable {
     /// Names the event; by it the store knows a repeat. The ids of an append's events, the first above all, say which
     /// append it is: use one append id for one append to one stream only.
-    public var id: UUID
+    public var id: UUID {
+        didSet { hasFreshID = false }
+    }
     /// 1 to 256 bytes.
     public var type: String
     public var data: [UInt8]
@@ -49,6 +51,8 @@ public struct NewEvent: Sendable, Equatable {
     public var correlationID: String?
     /// Text of 0 to 128 bytes.
     public var causationID: String?
+    /// Whether the id was made here and so is new to every store.
+    private(set) var hasFreshID: Bool
 
     /// - Parameters:
     ///   - type: 1 to 256 bytes.
@@ -60,6 +64,7 @@ public struct NewEvent: Sendable, Equatable {
         id: UUID? = nil, schemaVersion: UInt32 = 1, correlationID: String? = nil, causationID: String? = nil
     ) {
         self.id = id ?? UUID.version7()
+        hasFreshID = id == nil
         self.type = type
         self.data = data
         self.contentType = contentType

@@ -1,0 +1,12 @@
+import Segments
+
+extension EmbeddedLog {
+    /// What opening has to say to people: what was cut off behind the log's end.
+    public var openingNotes: [String] {
+        guard let torn = tornTail else { return [] }
+        return [
+            "the last write before the stop was not finished and was never acknowledged: \(torn.byteCount) bytes at "
+                + "position \(torn.position) of \(torn.file) were cut off and copied to \(torn.copy)"
+        ]
+    }
+}

@@ -1,0 +1,167 @@
+import EventLog
+import FoundationEssentials
+import StreamIndex
+
+extension EventStore {
+    /// Throws the index away and makes it anew from the log; the store must not be open. The new one takes the old
+    /// one's place when it is complete.
+    ///
+    /// - Parameter progress: called from a thread of the rebuild, after every few thousand records.
+    /// - Throws: `StoreError`, as `open`; `unavailable` for a store that keeps no files.
+    public static func rebuildIndex(
+        _ location: Location, progress: @escaping @Sendable (StoreProgress) -> Void = { _ in }
+    ) async throws -> RebuildReport {
+        try await translated {
+            let opened = try await location.open(.never)
+            do {
+                let report = try await onOwnThread(named: "index-rebuild") { try rebuild(opened, progress) }
+                await opened.log.close()
+                return report
+            } catch {
+                await opened.log.close()
+                throw error
+            }
+        }
+    }
+
+    private static func rebuild(
+        _ opened: OpenedLog, _ progress: @Sendable (StoreProgress) -> Void
+    ) throws -> RebuildReport {
+        guard let directory = opened.indexDirectory else {
+            throw StoreError(.unavailable, "a store in memory has no index to rebuild")
+        }
+        let (new, old) = (directory + ".new", directory + ".old")
+        do {
+            try removeIfThere(new)
+            try removeIfThere(old)
+            let rebuilt = try IndexRebuild.run(from: opened, directory: new) { done, total in
+                progress(StoreProgress(recordsDone: done, recordsTotal: total))
+            }
+            if FileManager.default.fileExists(atPath: directory) {
+                try FileManager.default.moveItem(atPath: directory, toPath: old)
+            }
+            try FileManager.default.moveItem(atPath: new, toPath: directory)
+            try removeIfThere(old)
+            return RebuildReport(records: rebuilt.records, events: rebuilt.events, digests: rebuilt.digests)
+        } catch let error as CocoaError {
+            throw StoreError(.unavailable, "the index's files cannot be replaced: \(error)")
+        }
+    }
+
+    private static func removeIfThere(_ path: String) throws {
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        try FileManager.default.removeItem(atPath: path)
+    }
+
+    /// Makes the index anew beside the one in use and compares them: digests, offsets, every entry.
+    ///
+    /// - Throws: `StoreError`; damage that is found is no error but a problem in the report.
+    public func verify(
+        progress: @escaping @Sendable (StoreProgress) -> Void = { _ in }
+    ) async throws -> VerifyReport {
+        let copy = opened.indexDirectory.map { $0 + ".verify" }
+        defer { if let copy { try? Self.removeIfThere(copy) } }
+        return try await translated {
+            if let copy { try Self.removeIfThere(copy) }
+            let summaries = try await index.partitionSummaries()
+            let comparison = try await index.compare(directory: copy) { done, total in
+                progress(StoreProgress(recordsDone: done, recordsTotal: total))
+            }
+            return VerifyReport(
+                partitions: summaries.map {
+                    VerifyReport.Partition(
+                        partition: $0.partition, offset: $0.appliedOffset, digest: $0.digest,
+                        records: $0.appliedOffset + 1)
+                }, events: summaries.reduce(0) { $0 + $1.events }, streams: summaries.reduce(0) { $0 + $1.streams },
+                entriesCompared: comparison.entries, problems: comparison.problems)
+        }
+    }
+
+    /// Figures of the store.
+    ///
+    /// - Throws: `StoreError`.
+    public func statistics() async throws -> StoreStatistics {
+        try await translated {
+            let summaries = try await index.partitionSummaries()
+            let halts = index.halts
+            let partitions = summaries.map { summary in
+                StoreStatistics.Partition(
+                    partition: summary.partition, appliedOffset: summary.appliedOffset, digest: summary.digest,
+                    events: summary.events,
+                    decisions: Dictionary(uniqueKeysWithValues: summary.decisions.map { ($0.name, $0.count) }),
+                    halted: halts[summary.partition]?.message)
+            }
+            return StoreStatistics(
+                store: index.storeID, location: opened.log.description.name, partitions: partitions,
+                events: summaries.reduce(0) { $0 + $1.events }, streams: summaries.reduce(0) { $0 + $1.streams },
+                logBytes: opened.byteCount, indexBytes: try await index.indexBytes())
+        }
+    }
+
+    /// The raw records of a partition, in log order, with what was decided of each.
+    ///
+    /// - Parameters:
+    ///   - partition: 0 for a store of one.
+    ///   - offset: the first to show, 0 or more.
+    public func logRecords(partition: Int = 0, from offset: Int64 = 0) -> LogRecordSequence {
+        LogRecordSequence(store: self, partition: partition, offset: offset)
+    }
+}
+
+/// Records of the log, read page by page.
+public struct LogRecordSequence: AsyncSequence, Sendable {
+    let store: EventStore
+    let partition: Int
+    let offset: Int64
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        private let store: EventStore
+        private let partition: Int
+        private var offset: Int64
+        private var page: [ExplainedRecord] = []
+        private var place = 0
+
+        init(_ sequence: LogRecordSequence) {
+            store = sequence.store
+            partition = sequence.partition
+            offset = sequence.offset
+        }
+
+        /// The next record; nil after the last that was applied.
+        ///
+        /// - Throws: `StoreError`, `CancellationError`.
+        public mutating func next() async throws -> LogEntry? {
+            if place == page.count {
+                let (index, partition, offset) = (store.index, partition, offset)
+                guard (0..<index.partitions).contains(partition) else {
+                    throw StoreError(.unavailable, "the store has no partition \(partition)")
+                }
+                page = try await translated { try await index.records(partition: partition, from: offset) }
+                place = 0
+                guard let last = page.last else { return nil }
+                self.offset = last.offset + 1
+            }
+            defer { place += 1 }
+            return LogEntry(page[place])
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
+}
+
+extension LogEntry {
+    init(_ record: ExplainedRecord) {
+        partition = record.partition
+        offset = record.offset
+        createdMilliseconds = record.appendTime
+        key = record.key
+        value = record.value
+        kind = record.kind
+        decision = record.decision
+        firstVersion = record.firstVersion
+        eventCount = record.eventCount
+        ids = record.ids.map { UUID(high: $0.high, low: $0.low).uuidString.lowercased() }
+        expected = record.expected
+        attempt = record.attempt
+    }
+}

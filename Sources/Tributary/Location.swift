@@ -1,0 +1,70 @@
+import EmbeddedEventLog
+import EventLog
+package import StreamIndex
+
+extension EventStore {
+    /// Where a store is.
+    public struct Location: Sendable {
+        let create: @Sendable () async throws -> Void
+        let open: @Sendable (Creation) async throws -> OpenedLog
+
+        /// - Parameters:
+        ///   - create: makes the store; throws where there is one.
+        ///   - open: opens the log, making it first where it is missing and that is allowed.
+        package init(
+            create: @escaping @Sendable () async throws -> Void,
+            open: @escaping @Sendable (Creation) async throws -> OpenedLog
+        ) {
+            self.create = create
+            self.open = open
+        }
+
+        /// A directory of this machine, for one process at a time.
+        ///
+        /// - Parameter path: absent or empty where the store is made.
+        public static func directory(_ path: String) -> Location {
+            Location {
+                try await onOwnThread(named: "store-create") { try createDirectory(path) }
+            } open: { creating in
+                try await onOwnThread(named: "store-open") { try openDirectory(path, creating) }
+            }
+        }
+
+        /// Memory of this process: for tests. Each opening makes a new, empty store.
+        ///
+        /// - Parameter partitions: 1 or more. With several, events have no global position.
+        public static func inMemory(partitions: Int = 1) -> Location {
+            Location {
+            } open: { _ in
+                OpenedLog(log: InMemoryLog(channels: partitions), segments: nil, indexDirectory: nil)
+            }
+        }
+    }
+
+    /// Whether `open` may make a store.
+    public enum Creation: Sendable {
+        /// It makes one where there is none.
+        case ifMissing
+        /// It throws `StoreError` with `notAStore` where there is none.
+        case never
+    }
+}
+
+private func createDirectory(_ path: String) throws {
+    let first = StoreCreation.firstRecord(partitions: 1)
+    try EmbeddedLog.create(at: path, storeID: first.store, firstRecord: first.record)
+}
+
+private func openDirectory(_ path: String, _ creating: EventStore.Creation) throws -> OpenedLog {
+    let log: EmbeddedLog
+    do throws(LogError) {
+        log = try EmbeddedLog.open(at: path)
+    } catch {
+        // An unfinished creation is completed by `create`, and by nothing else.
+        guard creating == .ifMissing, error.code == .notAStore else { throw error }
+        try createDirectory(path)
+        log = try EmbeddedLog.open(at: path)
+    }
+    return OpenedLog(
+        log: log, segments: log.segments, indexDirectory: log.indexDirectory, notes: log.openingNotes)
+}

@@ -1,0 +1,75 @@
+import Foundation
+import Testing
+import Tributary
+
+@Suite struct DurabilityTests {
+    @Test func whatWasAppendedIsThereAfterReopening() async throws {
+        try await withTemporaryDirectory { path in
+            let location = EventStore.Location.directory(path + "/store")
+            var digest: UInt64?
+            for round in 0..<4 {
+                let store = try await EventStore.open(location)
+                let before = try await store.statistics()
+                if let digest { #expect(before.partitions[0].digest == digest) }
+                for number in 0..<400 {
+                    try await store.append(event("R\(round)"), to: try StreamName("S-\(number % 13)"))
+                }
+                digest = try await store.statistics().partitions[0].digest
+                #expect(try await store.readAll(where: .types("R\(round)")).collected().count == 400)
+                let report = try await store.verify()
+                #expect(report.problems == [])
+                #expect(report.events == Int64(1 + 400 * (round + 1)))
+                await store.close()
+            }
+            let rebuilt = try await EventStore.rebuildIndex(location)
+            #expect(rebuilt.digests == [digest])
+            #expect(rebuilt.events == 1_601)
+            let store = try await EventStore.open(location, creating: .never)
+            #expect(try await store.verify().problems == [])
+            #expect(try await store.readAll().collected().count == 1_601)
+            let records = try await store.logRecords().collected()
+            #expect(records.count == 1_601)
+            #expect(records[0].kind == "store")
+            #expect(records[1].kind == "append")
+            #expect(records[1].firstVersion == 0)
+            await store.close()
+        }
+    }
+
+    @Test func anIndexThatIsGoneIsMadeAgain() async throws {
+        try await withTemporaryDirectory { path in
+            let location = EventStore.Location.directory(path + "/store")
+            var store = try await EventStore.open(location)
+            for number in 0..<100 { try await store.append(event(), to: try StreamName("S-\(number % 7)")) }
+            let digest = try await store.statistics().partitions[0].digest
+            await store.close()
+            try FileManager.default.removeItem(atPath: path + "/store/index")
+            store = try await EventStore.open(location)
+            #expect(try await store.statistics().partitions[0].digest == digest)
+            #expect(try await store.verify().problems == [])
+            await store.close()
+        }
+    }
+
+    @Test func onlyOneOpensADirectory() async throws {
+        try await withTemporaryDirectory { path in
+            let location = EventStore.Location.directory(path + "/store")
+            let store = try await EventStore.open(location)
+            do {
+                _ = try await EventStore.open(location)
+                Issue.record("opened twice")
+            } catch let error as StoreError {
+                #expect(error.code == .locked)
+            }
+            await store.close()
+            do {
+                try await store.append(event(), to: try StreamName("S"))
+                Issue.record("appended after close")
+            } catch AppendError.store(let error) {
+                #expect(error.code == .closed)
+            }
+            let again = try await EventStore.open(location)
+            await again.close()
+        }
+    }
+}
