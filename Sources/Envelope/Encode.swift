@@ -1,11 +1,11 @@
 public import AppendRule
 
-extension Envelope {
+extension RecordEnvelope {
     /// The value of an append, metadata, tombstone or cancel record.
     ///
     /// ```swift
     /// let header = RecordHeader(kind: .append, expectation: .exactly(7), eventCount: 1, ids: [id])
-    /// let value = Envelope.encode(header, events: [event], key: Array("order-1".utf8), store: store)
+    /// let value = RecordEnvelope.encode(header, events: [event], key: Array("order-1".utf8), store: store)
     /// ```
     /// - Parameters:
     ///   - header: well-formed; of `eventCount` ids.

@@ -82,18 +82,18 @@ public struct EventRanges: Sendable, Equatable {
     func isWellFormed(in value: Span<UInt8>, at start: Int) -> Bool {
         let known = Layout.hasMetadata | Layout.hasCorrelationID | Layout.hasCausationID
         return value[start + 18] & ~known == 0 && value[start + 19] == 0 && schemaVersion >= 1
-            && Envelope.problem(inEventType: value.extracting(type)) == nil
-            && Envelope.problem(inContentType: value.extracting(contentType)) == nil
+            && RecordEnvelope.problem(inEventType: value.extracting(type)) == nil
+            && RecordEnvelope.problem(inContentType: value.extracting(contentType)) == nil
             && isText(correlationID, in: value) && isText(causationID, in: value)
     }
 
     private func isText(_ id: Range<Int>?, in value: Span<UInt8>) -> Bool {
         guard let id else { return true }
-        return Envelope.problem(inCorrelationID: value.extracting(id)) == nil
+        return RecordEnvelope.problem(inCorrelationID: value.extracting(id)) == nil
     }
 }
 
-/// Walks the events of a value that `Envelope.parse` found well-formed, without allocating.
+/// Walks the events of a value that `RecordEnvelope.parse` found well-formed, without allocating.
 ///
 /// ```swift
 /// var cursor = EventCursor(body: body)

@@ -36,7 +36,7 @@ public enum HaltReason: Sendable, Equatable {
 }
 
 /// The bytes of a record's value, version 1 (Docs/byte-format.md).
-public enum Envelope {
+public enum RecordEnvelope {
     /// Tells what a record is: a pure function of its bytes, its channel and the partition count, but for `store`.
     /// The order of the checks is part of the format.
     ///

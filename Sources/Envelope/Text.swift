@@ -8,7 +8,7 @@ public enum NameProblem: Error, Equatable, Sendable {
     case controlCharacter
 }
 
-extension Envelope {
+extension RecordEnvelope {
     /// Checks the form of a stream name; whether the caller may use a name that begins with `$` is another matter.
     public static func problem(inStreamName name: Span<UInt8>) -> NameProblem? {
         problem(in: name, bounds: EnvelopeLimits.streamName)

@@ -198,7 +198,7 @@ struct AppendCalls: Sendable {
         calls[id] = call
         set(id, .written)
         var value = call.request.value
-        Envelope.restamp(&value, key: call.request.stream.bytes, attempt: attempt, writeID: call.writeID)
+        RecordEnvelope.restamp(&value, key: call.request.stream.bytes, attempt: attempt, writeID: call.writeID)
         actions.append(
             .write(value: value, key: call.request.stream.bytes, channel: call.request.channel, tag: call.writeID))
     }
@@ -215,7 +215,7 @@ struct AppendCalls: Sendable {
             kind: .cancel, subject: subject.kind, expectation: subject.expectation,
             expectedStream: subject.expectedStream, attempt: call.attempt, writeID: call.writeID,
             eventCount: subject.eventCount, ids: subject.ids)
-        let value = Envelope.encode(header, events: [], key: call.request.stream.bytes, store: store)
+        let value = RecordEnvelope.encode(header, events: [], key: call.request.stream.bytes, store: store)
         actions.append(
             .write(value: value, key: call.request.stream.bytes, channel: call.request.channel, tag: call.writeID))
     }

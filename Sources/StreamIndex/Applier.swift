@@ -121,7 +121,7 @@ final class Applier {
 
     private func apply(_ entry: RunEntry, _ bytes: Span<UInt8>, _ reports: Bool) throws(IndexError) {
         let channel = entry.channel
-        let parsed = Envelope.parse(
+        let parsed = RecordEnvelope.parse(
             bytes: bytes, key: entry.key, value: entry.value, channel: channel,
             partitions: store.identity.partitions, store: store.identity.store)
         var code: UInt32

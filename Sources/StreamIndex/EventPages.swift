@@ -159,7 +159,7 @@ extension IndexStore {
     private func add(
         _ entry: RecordEntry, _ frame: SegmentFrame, _ bytes: [UInt8], to events: inout [IndexedEvent]
     ) throws(IndexError) {
-        let parsed = Envelope.parse(
+        let parsed = RecordEnvelope.parse(
             bytes: bytes.span, key: frame.key, value: frame.value, channel: frame.channel,
             partitions: identity.partitions, store: identity.store)
         let key = frame.key ?? 0..<0
@@ -200,7 +200,8 @@ extension IndexStore {
             "rule":\(identity.ruleVersion)}
             """.utf8)
         return IndexedEvent(
-            page: type + contentType + data, key: 0..<0, eventID: id, isMetadata: false, sequence: 0, version: 0, position: 0,
+            page: type + contentType + data, key: 0..<0, eventID: id, isMetadata: false, sequence: 0, version: 0,
+            position: 0,
             appendTime: frame.appendTime,
             ranges: IndexedEvent.Ranges(
                 type: type.count, contentType: contentType.count, data: data.count, at: 0))

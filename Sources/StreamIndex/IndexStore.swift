@@ -84,7 +84,8 @@ final class IndexStore: Sendable {
         }
         let key = IndexKey.id(KeyPrefix.appendID, state.number, header.appendID)
         let place = try value(of: key) { value in
-            value.count == 9 ? (isMetadata: value[0] == RecordKind.metadata.rawValue, version: value.signed64(at: 1)) : nil
+            value.count == 9
+                ? (isMetadata: value[0] == RecordKind.metadata.rawValue, version: value.signed64(at: 1)) : nil
         }
         guard let place else { return nil }
         guard let place,
@@ -98,7 +99,7 @@ final class IndexStore: Sendable {
     private func record(_ entry: RecordEntry) throws(IndexError) -> EarlierRecord {
         var page: [UInt8] = []
         let frame = try frames([entry.place], into: &page)[0]
-        let parsed = Envelope.parse(
+        let parsed = RecordEnvelope.parse(
             bytes: page.span, key: frame.key, value: frame.value, channel: frame.channel,
             partitions: identity.partitions, store: identity.store)
         switch parsed {

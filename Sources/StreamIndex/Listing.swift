@@ -91,7 +91,7 @@ extension IndexStore {
     }
 }
 
-extension StreamIndex {
+extension IndexedLog {
     public func streams(prefix: [UInt8], after: [UInt8]?, limit: Int) async throws -> [StreamSummary] {
         try await job { [store] in try store.streams(prefix: prefix, after: after, limit: limit) }
     }

@@ -24,7 +24,7 @@ public struct ExplainedRecord: Sendable {
     public var attempt: UInt32?
 }
 
-extension StreamIndex {
+extension IndexedLog {
     /// A page of a partition's records from `offset` on, in log order, as far as they are applied.
     public func records(partition: Int, from offset: Int64) async throws -> [ExplainedRecord] {
         try await job { [store] in try store.records(partition, from: offset) }
@@ -52,7 +52,7 @@ extension IndexStore {
             partition: frame.channel, offset: frame.offset, appendTime: frame.appendTime,
             key: frame.key.map { Array(bytes[$0]) }, value: frame.value.map { Array(bytes[$0]) }, kind: nil,
             decision: "accepted", firstVersion: nil, eventCount: 0, ids: [], expected: nil, attempt: nil)
-        let parsed = Envelope.parse(
+        let parsed = RecordEnvelope.parse(
             bytes: bytes.span, key: frame.key, value: frame.value, channel: frame.channel,
             partitions: identity.partitions, store: identity.store)
         let noted = try value(of: IndexKey.place(KeyPrefix.noEvent, frame.channel, frame.offset)) { value in

@@ -113,7 +113,9 @@ struct OpenBitmaps {
         }
         var bitmap = SequenceBitmap()
         if mayBeStored {
-            let stored = try store.value(of: IndexKey.bitmap(prefix, key.bytes, partition, block)) { SequenceBitmap($0) }
+            let stored = try store.value(of: IndexKey.bitmap(prefix, key.bytes, partition, block)) {
+                SequenceBitmap($0)
+            }
             bitmap = (stored ?? nil) ?? bitmap
         }
         slots.append(Slot(name: key.bytes, bitmap: bitmap, isDirty: false))

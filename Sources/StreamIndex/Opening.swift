@@ -15,7 +15,7 @@ public enum StoreCreation {
     }
 
     private static func record(_ identity: Identity, channel: Int) -> LogRecord {
-        let value = Envelope.encodeIdentity(
+        let value = RecordEnvelope.encodeIdentity(
             identity, id: randomID(), partition: channel, writeID: UInt64.random(in: 1 ... .max))
         return LogRecord(key: [], value: value)
     }
@@ -53,7 +53,7 @@ public enum StoreCreation {
     private static func check(_ first: StoredRecord, _ partitions: Int) throws(IndexError) -> Identity {
         let bytes = (first.record.key ?? []) + (first.record.value ?? [])
         let keyEnd = first.record.key?.count ?? 0
-        let parsed = Envelope.parse(
+        let parsed = RecordEnvelope.parse(
             bytes: bytes.span, key: first.record.key.map { _ in 0..<keyEnd },
             value: first.record.value.map { _ in keyEnd..<bytes.count }, channel: 0, partitions: partitions, store: nil)
         switch parsed {

@@ -82,14 +82,22 @@ public enum NameCheck {
         case controlCharacter
     }
 
-    public static func streamName(_ name: [UInt8]) -> Problem? { problem(Envelope.problem(inStreamName: name.span)) }
+    public static func streamName(_ name: [UInt8]) -> Problem? {
+        problem(RecordEnvelope.problem(inStreamName: name.span))
+    }
 
-    public static func eventType(_ type: [UInt8]) -> Problem? { problem(Envelope.problem(inEventType: type.span)) }
+    public static func eventType(_ type: [UInt8]) -> Problem? {
+        problem(RecordEnvelope.problem(inEventType: type.span))
+    }
 
-    public static func contentType(_ type: [UInt8]) -> Problem? { problem(Envelope.problem(inContentType: type.span)) }
+    public static func contentType(_ type: [UInt8]) -> Problem? {
+        problem(RecordEnvelope.problem(inContentType: type.span))
+    }
 
     /// Of a correlation or causation id.
-    public static func correlationID(_ id: [UInt8]) -> Problem? { problem(Envelope.problem(inCorrelationID: id.span)) }
+    public static func correlationID(_ id: [UInt8]) -> Problem? {
+        problem(RecordEnvelope.problem(inCorrelationID: id.span))
+    }
 
     private static func problem(_ found: NameProblem?) -> Problem? {
         switch found {

@@ -74,7 +74,7 @@ public enum IndexRebuild {
         var found: Identity?
         try segments.scan(from: 0) { run in
             for frame in run.frames where frame.channel == 0 && frame.offset == 0 {
-                let parsed = Envelope.parse(
+                let parsed = RecordEnvelope.parse(
                     bytes: run.bytes.span, key: frame.key, value: frame.value, channel: 0, partitions: 1, store: nil)
                 if case .store(let identity, _) = parsed { found = identity }
                 return false
@@ -98,7 +98,7 @@ extension RunEntry {
     }
 }
 
-extension StreamIndex {
+extension IndexedLog {
     /// Makes the index anew beside this one and compares them, key by key: digests, offsets, every entry.
     ///
     /// - Parameter directory: where the other one may be made; nil: in memory.

@@ -13,7 +13,7 @@ import Synchronization
 /// ```
 /// A store works from `open` on. All calls may be made from any task; none blocks a thread of Swift's pool.
 public final class EventStore: Sendable {
-    let index: StreamIndex
+    let index: IndexedLog
     let opened: OpenedLog
     let options: StoreOptions
     private let life = Mutex(Life())
@@ -23,7 +23,7 @@ public final class EventStore: Sendable {
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
-    private init(_ index: StreamIndex, _ opened: OpenedLog, _ options: StoreOptions) {
+    private init(_ index: IndexedLog, _ opened: OpenedLog, _ options: StoreOptions) {
         self.index = index
         self.opened = opened
         self.options = options
@@ -52,7 +52,7 @@ public final class EventStore: Sendable {
             let opened = try await location.open(creating)
             for note in opened.notes { options.log(LogLine(.warning, note)) }
             do {
-                let index = try await StreamIndex.open(options.source(opened))
+                let index = try await IndexedLog.open(options.source(opened))
                 return EventStore(index, opened, options)
             } catch {
                 await opened.log.close()

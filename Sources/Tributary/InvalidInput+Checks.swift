@@ -55,11 +55,14 @@ extension InvalidInput {
     private static func check(_ event: NewEvent) throws(InvalidInput) -> ProposedEvent {
         let proposed = ProposedEvent(
             type: Array(event.type.utf8), schemaVersion: event.schemaVersion,
-            contentType: Array(event.contentType.rawValue.utf8), correlationID: event.correlationID.map { Array($0.utf8) },
+            contentType: Array(event.contentType.rawValue.utf8),
+            correlationID: event.correlationID.map { Array($0.utf8) },
             causationID: event.causationID.map { Array($0.utf8) }, data: event.data, metadata: event.metadata)
         try check(NameCheck.eventType(proposed.type), .eventType, "an event type")
         try check(NameCheck.contentType(proposed.contentType), .contentType, "a content type")
-        if let id = proposed.correlationID { try check(NameCheck.correlationID(id), .correlationID, "a correlation id") }
+        if let id = proposed.correlationID {
+            try check(NameCheck.correlationID(id), .correlationID, "a correlation id")
+        }
         if let id = proposed.causationID { try check(NameCheck.correlationID(id), .causationID, "a causation id") }
         if event.schemaVersion < 1 { throw InvalidInput(.schemaVersion, "a schema version is 1 or more") }
         return proposed

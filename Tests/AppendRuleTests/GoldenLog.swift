@@ -30,7 +30,7 @@ enum GoldenLog {
 
         mutating func apply(key: [UInt8]?, value: [UInt8]?) -> (code: UInt32, firstVersion: Int64) {
             let (bytes, keyRange, valueRange) = GoldenLog.buffer(key, value)
-            let parsed = Envelope.parse(
+            let parsed = RecordEnvelope.parse(
                 bytes: bytes.span, key: keyRange, value: valueRange, channel: GoldenLog.channel,
                 partitions: GoldenLog.partitions, store: GoldenLog.store)
             switch parsed {
@@ -51,7 +51,7 @@ enum GoldenLog {
     static func make() -> [Entry] {
         var maker = Maker()
         maker.add(key: [1, 2, 3], value: nil)
-        maker.add(key: [], value: Envelope.encodeBarrier(id: id(1), partition: channel, writeID: 1, store: store))
+        maker.add(key: [], value: RecordEnvelope.encodeBarrier(id: id(1), partition: channel, writeID: 1, store: store))
         maker.addIdentity()
         while maker.entries.count < records { maker.addNext() }
         maker.addIdentity()
@@ -93,7 +93,8 @@ enum GoldenLog {
                 store: GoldenLog.store, partitions: GoldenLog.partitions, ruleVersion: 1, nonce: GoldenLog.id(2))
             add(
                 key: [],
-                value: Envelope.encodeIdentity(identity, id: GoldenLog.id(3), partition: GoldenLog.channel, writeID: 7))
+                value: RecordEnvelope.encodeIdentity(
+                    identity, id: GoldenLog.id(3), partition: GoldenLog.channel, writeID: 7))
         }
 
         mutating func addNext() {
@@ -122,10 +123,10 @@ enum GoldenLog {
                 header.subject = .append
                 value = encoded(header, key: key!)
                 value![14] = RecordKind.cancel.rawValue
-                Envelope.restamp(&value!, key: key!, attempt: 0, writeID: 0)
+                RecordEnvelope.restamp(&value!, key: key!, attempt: 0, writeID: 0)
             case 9, 10:
                 key = []
-                value = Envelope.encodeBarrier(
+                value = RecordEnvelope.encodeBarrier(
                     id: GoldenLog.id(random.random.next() >> 8), partition: GoldenLog.channel, writeID: 1,
                     store: GoldenLog.store)
             default: break
@@ -146,7 +147,7 @@ enum GoldenLog {
                             data: data, metadata: random.random.chance(30) ? [] : nil))
                 }
             }
-            return Envelope.encode(header, events: events, key: key, store: store)
+            return RecordEnvelope.encode(header, events: events, key: key, store: store)
         }
     }
 }

@@ -86,7 +86,7 @@ private let zeros = [UInt8](repeating: 0, count: 8)
             checksum(&value, key: [0x61])
             #expect(parse(key: [0x61], value: value) == .foreign(.malformed))
         }
-        let orderChannel = Envelope.encodeIdentity(Sample.identity, id: Sample.id(1), partition: 12, writeID: 0)
+        let orderChannel = RecordEnvelope.encodeIdentity(Sample.identity, id: Sample.id(1), partition: 12, writeID: 0)
         #expect(
             parse(key: [], value: orderChannel, channel: 12, partitions: 12)
                 == .store(Sample.identity, id: Sample.id(1)))
@@ -94,12 +94,12 @@ private let zeros = [UInt8](repeating: 0, count: 8)
 
     @Test func onlyAnUpgradeToALaterRuleHalts() {
         for rule in [UInt32(2), 3, UInt32.max] {
-            let value = Envelope.encodeRuleUpgrade(
+            let value = RecordEnvelope.encodeRuleUpgrade(
                 to: rule, id: Sample.id(1), partition: 5, writeID: 0, store: Sample.store)
             #expect(parse(key: [], value: value) == .halt(.ruleVersion(rule)))
         }
         for rule in [UInt32(0), 1] {
-            let value = Envelope.encodeRuleUpgrade(
+            let value = RecordEnvelope.encodeRuleUpgrade(
                 to: rule, id: Sample.id(1), partition: 0, writeID: 0, store: Sample.store)
             #expect(parse(key: [], value: value) == .foreign(.malformed))
         }
@@ -165,7 +165,7 @@ private let zeros = [UInt8](repeating: 0, count: 8)
                 type: text(type), contentType: text(contentType), correlationID: text(id), causationID: text(id),
                 data: [])
             let header = RecordHeader(kind: .append, eventCount: 1, ids: [Sample.id(1)])
-            let value = Envelope.encode(header, events: [event], key: text(key), store: Sample.store)
+            let value = RecordEnvelope.encode(header, events: [event], key: text(key), store: Sample.store)
             return parse(key: text(key), value: value) == .foreign(.malformed)
         }
         #expect(!isForeign(key: 1_024, type: 256, contentType: 128, id: 128))
@@ -184,7 +184,7 @@ private let zeros = [UInt8](repeating: 0, count: 8)
             let data = [UInt8](repeating: 7, count: recordBytes - key.count - 56 - 16 - 20 - 2 - 4)
             let event = EventContent(type: [0x54], contentType: [0x63], data: data)
             let header = RecordHeader(kind: .append, eventCount: 1, ids: [Sample.id(1)])
-            let value = Envelope.encode(header, events: [event], key: key, store: Sample.store)
+            let value = RecordEnvelope.encode(header, events: [event], key: key, store: Sample.store)
             precondition(key.count + value.count == recordBytes)
             return parse(key: key, value: value)
         }

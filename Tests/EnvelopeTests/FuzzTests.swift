@@ -78,10 +78,10 @@ import Testing
         let writeID = value[24..<32].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         switch parsed {
         case .record(let header, let body):
-            return Envelope.encode(header, events: [EventContent](body: body, of: value), key: key, store: store)
-        case .barrier(let id): return Envelope.encodeBarrier(id: id, partition: 0, writeID: writeID, store: store)
+            return RecordEnvelope.encode(header, events: [EventContent](body: body, of: value), key: key, store: store)
+        case .barrier(let id): return RecordEnvelope.encodeBarrier(id: id, partition: 0, writeID: writeID, store: store)
         case .store(let identity, let id):
-            return Envelope.encodeIdentity(identity, id: id, partition: 0, writeID: writeID)
+            return RecordEnvelope.encodeIdentity(identity, id: id, partition: 0, writeID: writeID)
         case .halt, .foreign: return value
         }
     }

@@ -33,7 +33,7 @@ import Testing
         for sample in Sample.all {
             guard case .record(var header, let body) = sample.parsed else { continue }
             var value = sample.value
-            Envelope.restamp(&value, key: sample.key, attempt: 77, writeID: UInt64.max)
+            RecordEnvelope.restamp(&value, key: sample.key, attempt: 77, writeID: UInt64.max)
             header.attempt = 77
             header.writeID = UInt64.max
             #expect(parse(key: sample.key, value: value) == .record(header, body: body))
@@ -45,7 +45,7 @@ import Testing
         func size(_ events: [EventContent]) -> Int {
             let ids = events.indices.map { Sample.id(UInt64($0)) }
             let header = RecordHeader(kind: .append, eventCount: events.count, ids: ids)
-            return Envelope.encode(header, events: events, key: key, store: Sample.store).count
+            return RecordEnvelope.encode(header, events: events, key: key, store: Sample.store).count
         }
         for event in [Sample.full, Sample.emptyParts, Sample.smallest] {
             #expect(size([Sample.full, event]) - size([Sample.full]) == event.byteCount)

@@ -72,15 +72,15 @@ struct Sample: Sendable, CustomTestStringConvertible {
             RecordHeader(kind: .cancel, subject: .tombstone, writeID: 11, eventCount: 1, ids: [id(15)]), []),
         Sample(
             name: "barrier", key: [],
-            value: Envelope.encodeBarrier(id: id(16), partition: 0, writeID: 12, store: store),
+            value: RecordEnvelope.encodeBarrier(id: id(16), partition: 0, writeID: 12, store: store),
             parsed: .barrier(id(16))),
         Sample(
             name: "identity", key: [],
-            value: Envelope.encodeIdentity(identity, id: id(17), partition: 0, writeID: 13),
+            value: RecordEnvelope.encodeIdentity(identity, id: id(17), partition: 0, writeID: 13),
             parsed: .store(identity, id: id(17))),
         Sample(
             name: "rule-upgrade", key: [],
-            value: Envelope.encodeRuleUpgrade(to: 2, id: id(18), partition: 0, writeID: 14, store: store),
+            value: RecordEnvelope.encodeRuleUpgrade(to: 2, id: id(18), partition: 0, writeID: 14, store: store),
             parsed: .halt(.ruleVersion(2))),
         Sample(
             name: "next-format", key: bytes("order-1"), value: nextFormat(key: bytes("order-1")),
@@ -113,7 +113,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
         _ sample: String, _ header: RecordHeader, _ events: [EventContent], name: String = "order-1"
     ) -> Sample {
         let key = bytes(name)
-        let value = Envelope.encode(header, events: events, key: key, store: store)
+        let value = RecordEnvelope.encode(header, events: events, key: key, store: store)
         let body = 56 + 16 * header.ids.count..<value.count - 4
         return Sample(name: sample, key: key, value: value, parsed: .record(header, body: body), events: events)
     }
@@ -142,7 +142,7 @@ func parse(
     let before: [UInt8] = [0xEE, 0xEE, 0xEE]
     let bytes = before + (key ?? []) + (value ?? []) + before
     let start = before.count + (key?.count ?? 0)
-    return Envelope.parse(
+    return RecordEnvelope.parse(
         bytes: bytes.span, key: key.map { before.count..<before.count + $0.count },
         value: value.map { start..<start + $0.count }, channel: channel, partitions: partitions, store: store)
 }

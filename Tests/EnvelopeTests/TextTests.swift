@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct TextTests {
     private func problem(_ bytes: [UInt8]) -> NameProblem? {
-        Envelope.problem(inStreamName: bytes.span)
+        RecordEnvelope.problem(inStreamName: bytes.span)
     }
 
     @Test func eachProblemHasItsName() {
@@ -15,11 +15,11 @@ import Testing
         #expect(problem([UInt8](repeating: 0x61, count: 1_025)) == .tooLong(limit: 1_024))
         #expect(problem([0x61, 0xC3]) == .notUTF8)
         let long = [UInt8](repeating: 0x61, count: 1_025)
-        #expect(Envelope.problem(inEventType: long.span) == .tooLong(limit: 256))
-        #expect(Envelope.problem(inContentType: long.span) == .tooLong(limit: 128))
-        #expect(Envelope.problem(inCorrelationID: long.span) == .tooLong(limit: 128))
-        #expect(Envelope.problem(inCorrelationID: [UInt8]().span) == nil)
-        #expect(Envelope.problem(inEventType: [UInt8]().span) == .empty)
+        #expect(RecordEnvelope.problem(inEventType: long.span) == .tooLong(limit: 256))
+        #expect(RecordEnvelope.problem(inContentType: long.span) == .tooLong(limit: 128))
+        #expect(RecordEnvelope.problem(inCorrelationID: long.span) == .tooLong(limit: 128))
+        #expect(RecordEnvelope.problem(inCorrelationID: [UInt8]().span) == nil)
+        #expect(RecordEnvelope.problem(inEventType: [UInt8]().span) == .empty)
     }
 
     @Test func controlCharactersAreRefusedAndNoOthers() {

@@ -40,7 +40,8 @@ import Tributary
             let order = try StreamName("Order-1")
             for version in 0..<3 {
                 try await store.append(
-                    event("Number\(version)"), to: order, expecting: version == 0 ? .noStream : .version(Int64(version - 1)))
+                    event("Number\(version)"), to: order,
+                    expecting: version == 0 ? .noStream : .version(Int64(version - 1)))
             }
             for expected in [ExpectedVersion.noStream, .version(0), .version(1), .version(3), .version(100)] {
                 let conflict = try await conflict { try await store.append(event(), to: order, expecting: expected) }
@@ -49,7 +50,8 @@ import Tributary
                 #expect(conflict.hasMore == false)
                 let newer: [String] =
                     switch expected {
-                    case .version(let version): (0..<3).map { "Number\($0)" }.filter { $0.last!.wholeNumberValue! > version }
+                    case .version(let version):
+                        (0..<3).map { "Number\($0)" }.filter { $0.last!.wholeNumberValue! > version }
                     default: ["Number0", "Number1", "Number2"]
                     }
                 #expect(conflict.newerEvents.map(\.type) == newer)
@@ -81,7 +83,8 @@ import Tributary
             try await store.append(event(), to: order)
             for expected in [ExpectedVersion.any, .streamExists, .version(2)] {
                 let events = [event(), event()]
-                let expected = expected == .version(2) ? ExpectedVersion.version(try await current(store, order)) : expected
+                let expected =
+                    expected == .version(2) ? ExpectedVersion.version(try await current(store, order)) : expected
                 let first = try await store.append(events, to: order, expecting: expected)
                 try await store.append(event(), to: order)
                 let again = try await store.append(events, to: order, expecting: expected)
@@ -162,7 +165,8 @@ import Tributary
             #expect(try await code([event("")]) == .eventType)
             #expect(try await code([event(String(repeating: "x", count: 257))]) == .eventType)
             #expect(try await code([event("a\u{7f}")]) == .eventType)
-            #expect(try await code([NewEvent(type: "A", data: [], contentType: ContentType(rawValue: ""))]) == .contentType)
+            #expect(
+                try await code([NewEvent(type: "A", data: [], contentType: ContentType(rawValue: ""))]) == .contentType)
             #expect(
                 try await code([NewEvent(type: "A", data: [], correlationID: String(repeating: "c", count: 129))])
                     == .correlationID)

@@ -21,7 +21,8 @@ import Tributary
                     let wanted = from > last ? [] : Array((from...last).prefix(limit))
                     #expect(forward.map(\.version) == wanted)
                     #expect(forward.map(\.type) == wanted.map { "N\($0)" })
-                    let backward = try await store.read(stream, from: from, direction: .backward, limit: limit).collected()
+                    let backward = try await store.read(stream, from: from, direction: .backward, limit: limit)
+                        .collected()
                     #expect(backward.map(\.version) == Array((0...min(from, last)).reversed().prefix(limit)))
                 }
             }
@@ -38,20 +39,26 @@ import Tributary
             var random = SystemRandomNumberGenerator()
             while model.count < 2_000 {
                 let name = ["Order-\(Int.random(in: 0..<20, using: &random))", "Cart-1", "plain", "-x"].randomElement()!
-                let types = (0..<Int.random(in: 1...3, using: &random)).map { _ in "T\(Int.random(in: 0..<4, using: &random))" }
+                let types = (0..<Int.random(in: 1...3, using: &random)).map { _ in
+                    "T\(Int.random(in: 0..<4, using: &random))"
+                }
                 let done = try await store.append(types.map { event($0) }, to: try StreamName(name))
                 #expect(done.positions?.lowerBound.value == Int64(model.count))
                 model += types.map { (name, $0) }
             }
             func expected(_ filter: EventFilter) -> [Int64] {
                 model.indices.filter { index in
-                    let category = model[index].stream.hasPrefix("-") ? nil : model[index].stream.split(separator: "-").first
-                    let isIn = filter.category == nil || model[index].stream.contains("-") && category.map(String.init) == filter.category
+                    let category =
+                        model[index].stream.hasPrefix("-") ? nil : model[index].stream.split(separator: "-").first
+                    let isIn =
+                        filter.category == nil
+                        || model[index].stream.contains("-") && category.map(String.init) == filter.category
                     return isIn && (filter.types.isEmpty || filter.types.contains(model[index].type))
                 }.map(Int64.init)
             }
             let filters = [
-                EventFilter.all, .category("Order"), .category("Cart"), .category("plain"), .category("None"), .types("T1"),
+                EventFilter.all, .category("Order"), .category("Cart"), .category("plain"), .category("None"),
+                .types("T1"),
                 .types("T1", "T3"), EventFilter(category: "Order", types: ["T0", "T2"]), .types("$store-created"),
             ]
             for filter in filters {

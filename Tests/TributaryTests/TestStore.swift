@@ -15,7 +15,8 @@ enum TestPlace: String, CaseIterable, CustomTestStringConvertible {
         switch self {
         case .memory: try await Self.use(.inMemory(), options, body)
         case .memoryOfFour: try await Self.use(.inMemory(partitions: 4), options, body)
-        case .directory: try await withTemporaryDirectory { try await Self.use(.directory($0 + "/store"), options, body) }
+        case .directory:
+            try await withTemporaryDirectory { try await Self.use(.directory($0 + "/store"), options, body) }
         }
     }
 

@@ -51,7 +51,7 @@ public struct IndexSource: Sendable {
     }
 }
 
-public final class StreamIndex: Sendable {
+public final class IndexedLog: Sendable {
     let identity: Identity
     let store: IndexStore
     private let log: any RecordLog
@@ -90,7 +90,7 @@ public final class StreamIndex: Sendable {
     // MARK: - Life
 
     /// Opens the index on a log, makes the log a store where it is empty, and catches up with the log's end.
-    public static func open(_ source: IndexSource) async throws -> StreamIndex {
+    public static func open(_ source: IndexSource) async throws -> IndexedLog {
         let identity = try await StoreCreation.identity(of: source.opened.log)
         let index = try await onOwnThread(named: "index-open") { try open(source, identity) }
         do {
@@ -102,14 +102,14 @@ public final class StreamIndex: Sendable {
         }
     }
 
-    private static func open(_ source: IndexSource, _ identity: Identity) throws -> StreamIndex {
+    private static func open(_ source: IndexSource, _ identity: Identity) throws -> IndexedLog {
         let own = source.opened.segments == nil ? try memorySegments(identity) : nil
         let segments = source.opened.segments ?? own!.reader
         let keyValue = try IndexFiles.open(directory: source.opened.indexDirectory, identity)
         let store = IndexStore(keyValue: keyValue, segments: segments, identity: identity)
         do {
             let applier = try Applier(store)
-            return StreamIndex(store: store, log: source.opened.log, ownSegments: own, applier: applier, source: source)
+            return IndexedLog(store: store, log: source.opened.log, ownSegments: own, applier: applier, source: source)
         } catch {
             keyValue.close()
             throw error
@@ -177,7 +177,7 @@ public final class StreamIndex: Sendable {
         let header = RecordHeader(
             kind: .append, expectation: append.expectation.rule, eventCount: append.events.count,
             ids: append.ids.map { RecordID(high: $0.high, low: $0.low) })
-        let value = Envelope.encode(
+        let value = RecordEnvelope.encode(
             header, events: append.events.map(\.content), key: append.stream, store: identity.store)
         let now = ContinuousClock.now
         let allowed = min(append.deadline, .seconds(86_400))
@@ -233,7 +233,7 @@ public final class StreamIndex: Sendable {
         let channels = partition.map { $0...$0 } ?? 0...(identity.partitions - 1)
         for channel in channels {
             let id = RecordID(high: UInt64.random(in: 0 ... .max), low: UInt64.random(in: 0 ... .max))
-            let value = Envelope.encodeBarrier(
+            let value = RecordEnvelope.encodeBarrier(
                 id: id, partition: channel, writeID: UInt64.random(in: 1 ... .max), store: identity.store)
             let outcome = await waits.barrier(id, in: channel, until: .now + deadline) { [log] in
                 log.append(LogRecord(key: [], value: value), to: channel, tag: .none)
