@@ -1,6 +1,7 @@
 // Threads and a monitor, for work that may block: Swift's cooperative pool must not.
 
 import Foundation
+import Glibc
 
 /// A thread of the operating system with a name, which can be waited for.
 public final class WorkerThread: Sendable {
@@ -29,7 +30,7 @@ public final class WorkerThread: Sendable {
 
 /// A value under a lock, with a way to wait for it to change.
 public final class Monitor<Value>: Sendable where Value: Sendable {
-    private let condition = NSCondition()
+    private let condition = Condition()
     private nonisolated(unsafe) var value: Value
 
     public init(_ value: Value) {
@@ -40,8 +41,8 @@ public final class Monitor<Value>: Sendable where Value: Sendable {
     public func withLock<R>(_ body: (inout Value) throws -> R) rethrows -> R {
         condition.lock()
         defer {
-            condition.broadcast()
             condition.unlock()
+            condition.wakeAll()
         }
         return try unsafe body(&value)
     }
@@ -50,8 +51,8 @@ public final class Monitor<Value>: Sendable where Value: Sendable {
     public func withLockWakingOne<R>(_ body: (inout Value) throws -> R) rethrows -> R {
         condition.lock()
         defer {
-            condition.signal()
             condition.unlock()
+            condition.wakeOne()
         }
         return try unsafe body(&value)
     }
@@ -79,11 +80,54 @@ public final class Monitor<Value>: Sendable where Value: Sendable {
         defer { condition.unlock() }
         while true {
             if let result = unsafe body(&value) { return result }
-            // The condition waits by the wall clock, which may jump: only the other one says that the time has come.
-            let left = ContinuousClock.now.duration(to: deadline) / Duration.seconds(1)
-            if left <= 0 { return nil }
-            _ = condition.wait(until: Date(timeIntervalSinceNow: left))
+            let left = ContinuousClock.now.duration(to: deadline)
+            if left <= .zero { return nil }
+            condition.wait(for: left)
         }
+    }
+}
+
+/// A mutex and a condition variable of the system. It waits by the monotonic clock, so that a wall clock set back does
+/// not lengthen a deadline.
+@safe private final class Condition: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    init() {
+        unsafe pthread_mutex_init(mutex, nil)
+        var attributes = pthread_condattr_t()
+        unsafe pthread_condattr_init(&attributes)
+        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        unsafe pthread_cond_init(condition, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(condition)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe condition.deallocate()
+        unsafe mutex.deallocate()
+    }
+
+    func lock() { unsafe pthread_mutex_lock(mutex) }
+
+    func unlock() { unsafe pthread_mutex_unlock(mutex) }
+
+    func wakeAll() { unsafe pthread_cond_broadcast(condition) }
+
+    func wakeOne() { unsafe pthread_cond_signal(condition) }
+
+    func wait() { unsafe pthread_cond_wait(condition, mutex) }
+
+    /// Returns when woken, when the time has passed, or for no reason. Waits at most a day.
+    func wait(for time: Duration) {
+        var end = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &end)
+        let (seconds, fraction) = min(time, .seconds(86_400)).components
+        let nanoseconds = end.tv_nsec + Int(fraction / 1_000_000_000)
+        end.tv_sec += Int(seconds) + nanoseconds / 1_000_000_000
+        end.tv_nsec = nanoseconds % 1_000_000_000
+        unsafe pthread_cond_timedwait(condition, mutex, &end)
     }
 }
 
