@@ -71,7 +71,7 @@ let package = Package(
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "LogContract"], swiftSettings: safe),
         .testTarget(
             name: "TributaryTests",
-            dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog"], swiftSettings: safe),
+            dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
     ],
     cxxLanguageStandard: .cxx17

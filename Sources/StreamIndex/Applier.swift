@@ -56,7 +56,8 @@ struct Lane {
     var types: OpenBitmaps
     var places: OpenPlaces
     var halted: IndexError?
-    var isTouched = false
+    /// The newest record applied since the last batch was written.
+    var last: RunEntry?
 
     init(_ store: IndexStore, partition: Int) throws(IndexError) {
         state = try store.partitionState(partition)
@@ -104,19 +105,15 @@ final class Applier {
         for entry in entries where lanes[entry.channel].halted == nil {
             try apply(entry, bytes, reports)
         }
-        for entry in entries.reversed() where lanes[entry.channel].isTouched {
-            guard lanes[entry.channel].state.nextOffset == entry.offset + 1 else { continue }
-            lanes[entry.channel].state.lastRecord = Self.checksum(of: entry, bytes)
-        }
-        try commit()
+        try commit(bytes)
         return applied
     }
 
-    static func checksum(of entry: RunEntry, _ bytes: Span<UInt8>) -> UInt32 {
-        var crc = CRC32C()
-        if let key = entry.key { crc.update(bytes.extracting(key)) }
-        if let value = entry.value { crc.update(bytes.extracting(value)) }
-        return crc.value
+    /// Tells a record from any other that may stand at its offset. Not by CRC-32C: a record ends with its own, so all of
+    /// them have the same.
+    static func fingerprint(key: Range<Int>?, value: Range<Int>?, in bytes: Span<UInt8>) -> UInt64 {
+        let start = crc64(0, bytes.extracting(key ?? 0..<0))
+        return crc64(start, bytes.extracting(value ?? 0..<0))
     }
 
     private func apply(_ entry: RunEntry, _ bytes: Span<UInt8>, _ reports: Bool) throws(IndexError) {
@@ -170,7 +167,7 @@ final class Applier {
         lanes[channel].state.nextOffset = entry.offset + 1
         lanes[channel].state.time = max(lanes[channel].state.time, entry.appendTime)
         lanes[channel].state.counts[PartitionState.Outcome(code: code).rawValue] += 1
-        lanes[channel].isTouched = true
+        lanes[channel].last = entry
         if (entry.offset + 1) % IndexLimits.digestEvery == 0 {
             value.startValue()
             value.add(digest.value)
@@ -206,7 +203,7 @@ final class Applier {
     ) throws(IndexError) -> Decision {
         let name = NameKey(bytes.array(entry.key ?? 0..<0))
         let known = try knownSlot(of: name)
-        let gathered = try gather(header, known)
+        let gathered = try gather(header, known, bytes)
         let decision = decide(header, gathered.facts)
         let before = gathered.facts.stream
         let firstSequence = lanes[entry.channel].state.nextSequence
@@ -339,22 +336,26 @@ final class Applier {
 
     /// The facts for a record. Entries of this run are not in RocksDB yet: where one of them matters, the batch is
     /// written first, which is as good a place to cut as any.
-    private func gather(_ header: RecordHeader, _ slot: StreamSlot?) throws(IndexError) -> GatheredFacts {
+    private func gather(
+        _ header: RecordHeader, _ slot: StreamSlot?, _ bytes: Span<UInt8>
+    ) throws(IndexError) -> GatheredFacts {
         guard let slot else { return GatheredFacts(facts: Facts(stream: .none)) }
         var isPending = pending.contains(PendingID(stream: slot.state.number, id: header.appendID))
         if case .exactly(let version) = header.expectation, let from = slot.pendingFrom, version + 1 >= from {
             isPending = isPending || version < slot.state.facts.current
         }
-        if isPending { try commit() }
+        if isPending { try commit(bytes) }
         return try store.gather(header, slot.state)
     }
 
-    private func commit() throws(IndexError) {
-        for partition in lanes.indices where lanes[partition].isTouched {
+    private func commit(_ bytes: Span<UInt8>) throws(IndexError) {
+        for partition in lanes.indices {
+            guard let last = lanes[partition].last else { continue }
+            lanes[partition].state.lastRecord = Self.fingerprint(key: last.key, value: last.value, in: bytes)
             writeBitmaps(partition)
             lanes[partition].places.write { batch.put($0, $1) }
             batch.put(IndexKey.partition(partition), lanes[partition].state.encode())
-            lanes[partition].isTouched = false
+            lanes[partition].last = nil
         }
         for slot in dirty {
             slot.isDirty = false

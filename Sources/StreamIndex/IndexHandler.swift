@@ -148,6 +148,8 @@ final class IndexHandler: LogHandler {
         var places: [SegmentPlace] = []
         do throws(SegmentError) {
             try writer.append(frames, of: bytes, places: &places)
+            // In memory this costs nothing, and makes the records show in scans.
+            try writer.sync()
         } catch {
             throw IndexError(.unavailable, error.description)
         }

@@ -1,7 +1,6 @@
 // What is looked at, or made, before an index follows its log.
 
 import AppendRule
-import Checksums
 import Envelope
 public import EventLog
 import KeyValue
@@ -135,11 +134,10 @@ enum LogComparison {
                     + "go on with what is left")
         }
         let newest = try await log.record(at: state.nextOffset - 1, in: channel)
-        var crc = CRC32C()
         let (key, value) = (newest?.record.key ?? [], newest?.record.value ?? [])
-        crc.update(key.span)
-        crc.update(value.span)
-        guard newest != nil, crc.value == state.lastRecord else {
+        let bytes = key + value
+        let found = Applier.fingerprint(key: 0..<key.count, value: key.count..<bytes.count, in: bytes.span)
+        guard newest != nil, found == state.lastRecord else {
             throw IndexError(
                 .mismatch,
                 "offset \(state.nextOffset - 1) of partition \(channel) is not the record that the index has applied: "

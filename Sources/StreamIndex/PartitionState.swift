@@ -13,8 +13,8 @@ struct PartitionState: Equatable, Sendable {
     var streamNumbers: UInt64 = 0
     /// How many streams have an event.
     var streams: Int64 = 0
-    /// CRC-32C of key and value of the newest record: the log must still have it there.
-    var lastRecord: UInt32 = 0
+    /// The newest record's fingerprint: the log must still have it there.
+    var lastRecord: UInt64 = 0
     /// The first identity record's own bytes; zero before it.
     var nonceHigh: UInt64 = 0
     var nonceLow: UInt64 = 0
@@ -47,7 +47,7 @@ struct PartitionState: Equatable, Sendable {
         value.add(time)
         value.add(streamNumbers)
         value.add(streams)
-        value.add(UInt64(lastRecord))
+        value.add(lastRecord)
         value.add(nonceHigh)
         value.add(nonceLow)
         for count in counts { value.add(count) }
@@ -62,7 +62,7 @@ struct PartitionState: Equatable, Sendable {
         time = value.signed64(at: 24)
         streamNumbers = value.number64(at: 32)
         streams = value.signed64(at: 40)
-        lastRecord = UInt32(truncatingIfNeeded: value.number64(at: 48))
+        lastRecord = value.number64(at: 48)
         nonceHigh = value.number64(at: 56)
         nonceLow = value.number64(at: 64)
         for index in counts.indices { counts[index] = value.signed64(at: 72 + 8 * index) }

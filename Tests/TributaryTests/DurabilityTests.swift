@@ -36,6 +36,29 @@ import Tributary
         }
     }
 
+    @Test(arguments: TestPlace.allCases)
+    func theIndexAgreesWithItsLog(_ place: TestPlace) async throws {
+        try await place.withStore { store in
+            for number in 0..<600 {
+                let stream = try StreamName("S-\(number % 17)")
+                try await store.append([event("A"), event("B")], to: stream)
+                _ = try? await store.append(event(), to: stream, expecting: .noStream)
+            }
+            let report = try await store.verify()
+            #expect(report.problems == [])
+            #expect(report.events == 1_201)
+            #expect(report.streams == 18)
+            #expect(report.entriesCompared > 600)
+            var records = 0
+            for partition in report.partitions.map(\.partition) {
+                let entries = try await store.logRecords(partition: partition).collected()
+                #expect(entries.map(\.offset) == entries.indices.map(Int64.init))
+                records += entries.filter { $0.decision == "accepted" }.count
+            }
+            #expect(records == 600)
+        }
+    }
+
     @Test func anIndexThatIsGoneIsMadeAgain() async throws {
         try await withTemporaryDirectory { path in
             let location = EventStore.Location.directory(path + "/store")
