@@ -62,6 +62,8 @@ public final class IndexedLog: Sendable {
     private let waits: AppliedWaits
     private let handler: IndexHandler
     private let isClosed = Atomic<Bool>(false)
+    /// How many comparisons are at work on threads of their own.
+    private let comparisons = Monitor(0)
 
     private init(
         store: IndexStore, log: any RecordLog, ownSegments: SegmentWriter?, applier: sending Applier,
@@ -157,9 +159,24 @@ public final class IndexedLog: Sendable {
         waits.fail(channel: nil, IndexError(.closed, "the store is closed"))
         try? await onOwnThread(named: "index-close") { [self] in
             readers.close()
+            comparisons.wait { $0 == 0 ? () : nil }
             proposer.finish()
             try? ownSegments?.close()
             store.keyValue.close()
+        }
+    }
+
+    /// Runs a long look at the whole index on a thread of its own; `close` waits for it. `body` calls `check` now and
+    /// then, which throws once the store is being closed.
+    func compareOnOwnThread<R: Sendable>(
+        _ body: @escaping @Sendable (_ check: () throws -> Void) throws -> R
+    ) async throws -> R {
+        let closed = IndexError(.closed, "the store is closed; open it again")
+        comparisons.withLock { $0 += 1 }
+        defer { comparisons.withLock { $0 -= 1 } }
+        if isClosed.load(ordering: .acquiring) { throw closed }
+        return try await onOwnThread(named: "index-verify") { [self] in
+            try body { if isClosed.load(ordering: .acquiring) { throw closed } }
         }
     }
 

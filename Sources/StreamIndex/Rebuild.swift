@@ -41,7 +41,8 @@ public enum IndexRebuild {
     }
 
     static func build(
-        from segments: SegmentReader, directory: String?, upTo ends: [Int64]?, progress: (Int64, Int64) -> Void
+        from segments: SegmentReader, directory: String?, upTo ends: [Int64]?,
+        progress: (Int64, Int64) throws -> Void
     ) throws -> IndexStore {
         let identity = try identity(in: segments)
         let keyValue = try IndexFiles.open(directory: directory, identity)
@@ -58,7 +59,7 @@ public enum IndexRebuild {
                 }
                 _ = try applier.apply(run.bytes.span, entries, reports: false)
                 done += Int64(run.frames.count)
-                progress(done, total)
+                try progress(done, total)
                 return true
             }
             if let halted = applier.lanes.compactMap(\.halted).first, ends == nil { throw halted }
@@ -105,7 +106,7 @@ extension IndexedLog {
     public func compare(
         directory: String?, progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> IndexComparison {
-        try await onOwnThread(named: "index-verify") { [store] in
+        try await compareOnOwnThread { [store] check in
             // What the walk sees stays as it is now, whatever is appended meanwhile.
             let mine = KeyIterator(store.keyValue, from: [], to: [])
             var ends: [Int64] = []
@@ -115,7 +116,11 @@ extension IndexedLog {
                 ends.append(isThere ? mine.withValue { PartitionState($0) }?.nextOffset ?? 0 : 0)
             }
             let other = try IndexRebuild.build(
-                from: store.segments, directory: directory, upTo: ends, progress: progress)
+                from: store.segments, directory: directory, upTo: ends
+            ) { done, total in
+                try check()
+                progress(done, total)
+            }
             defer { other.keyValue.close() }
             var comparison = IndexComparison()
             comparison.run(mine, KeyIterator(other.keyValue, from: [], to: []))
