@@ -193,3 +193,40 @@ private struct SequenceWalk {
         return (try store.value(of: key) { SequenceBitmap($0) } ?? nil) ?? SequenceBitmap()
     }
 }
+
+extension IndexStore {
+    /// The first sequence of the partition at or after a time, in milliseconds since 1970; nil: there is none yet.
+    ///
+    /// Time never goes back here: an event counts with the greatest append time up to it.
+    func sequence(atOrAfter time: Int64, in partition: Int) throws(IndexError) -> Int64? {
+        let prefix = Array(IndexKey.place(KeyPrefix.time, partition, 0)[..<5])
+        let walk = KeyIterator(keyValue, prefix: prefix)
+        walk.seek(IndexKey.place(KeyPrefix.time, partition, max(0, time)))
+        let next = walk.isValid ? walk.withKey { $0.signed64(at: 13) } : nil
+        if next != nil { walk.previous() } else { walk.seekToLast() }
+        try check(walk)
+        guard walk.isValid else { return next }
+        // The block before it begins earlier, and may end later.
+        var latest = walk.withKey { $0.signed64(at: 5) }
+        var request = SequencePageRequest(
+            partition: partition, from: walk.withKey { $0.signed64(at: 13) }, direction: .forward, category: nil,
+            types: [], maxEvents: Int(IndexLimits.bitmapBlock), bound: next)
+        while request.from != nil {
+            let page = try page(request)
+            for event in page.events {
+                latest = max(latest, event.appendTime)
+                if latest >= time { return event.sequence }
+            }
+            request.from = page.next
+            request.bound = page.bound
+        }
+        return next
+    }
+}
+
+extension IndexedLog {
+    /// The first sequence of a partition at or after a time, in milliseconds since 1970; nil: there is none yet.
+    public func sequence(atOrAfter time: Int64, in partition: Int) async throws -> Int64? {
+        try await job { [store] in try store.sequence(atOrAfter: time, in: partition) }
+    }
+}

@@ -1,3 +1,4 @@
+public import FoundationEssentials
 import StreamIndex
 
 extension EventStore {
@@ -43,12 +44,34 @@ extension EventStore {
             category: filter.category.map { Array($0.utf8) }, types: filter.types.map { Array($0.utf8) },
             maxEvents: IndexLimits.pageEvents)
         var problem = Self.problem(from: position?.value, limit: limit)
-        if index.partitions > 1 {
-            let why = "a store of several partitions has no global order yet: read streams, or use one partition"
-            problem = .store(StoreError(.unavailable, why))
-        }
+        if index.partitions > 1 { problem = Self.noGlobalOrder }
         return EventSequence(
             store: self, source: .all(request), limit: limit, consistency: consistency, problem: problem)
+    }
+
+    /// The position of the first event that was stored at a time or after it: where a read by time begins.
+    ///
+    /// ```swift
+    /// if let first = try await store.position(at: yesterday) {
+    ///     for try await event in store.readAll(from: first) { … }
+    /// }
+    /// ```
+    /// - Parameter date: by the log's clock, to the millisecond.
+    /// - Returns: nil where nothing was stored since.
+    /// - Throws: `ReadError`.
+    public func position(at date: Date) async throws -> GlobalPosition? {
+        if index.partitions > 1 { throw Self.noGlobalOrder }
+        // A date is a fraction of seconds: what is a whole millisecond to a microsecond counts as one.
+        let microseconds = Swift.min(Swift.max((date.timeIntervalSince1970 * 1_000_000).rounded(), 0), 9e18)
+        let time = (Int64(microseconds) + 999) / 1_000
+        return try await translatedRead {
+            try await index.sequence(atOrAfter: time, in: 0).map { GlobalPosition($0) }
+        }
+    }
+
+    private static var noGlobalOrder: ReadError {
+        let why = "a store of several partitions has no global order yet: read streams, or use one partition"
+        return .store(StoreError(.unavailable, why))
     }
 
     private static func problem(from: Int64?, limit: Int) -> ReadError? {
