@@ -54,6 +54,17 @@ let package = Package(
             dependencies: ["Tributary", "KeyValue"],
             path: "Benchmarks/TributaryBench",
             swiftSettings: strict),
+
+        .target(
+            name: "SegmentsTestSupport", dependencies: ["Segments"], path: "Tests/SegmentsTestSupport",
+            swiftSettings: strict),
+        .testTarget(
+            name: "SegmentsTests", dependencies: ["Segments", "SegmentsTestSupport"], exclude: ["Golden"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EmbeddedEventLogTests",
+            dependencies: ["EmbeddedEventLog", "EventLog", "Segments", "SegmentsTestSupport"],
+            swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )
