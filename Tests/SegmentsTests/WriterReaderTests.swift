@@ -114,7 +114,7 @@ import Testing
         #expect(all.records.map(\.offset) == Array(0..<count))
         #expect(
             all.records.allSatisfy {
-                $0.value!.allSatisfy { [offset = $0.offset] in $0 == UInt8(truncatingIfNeeded: offset) }
+                $0.value!.first == UInt8(truncatingIfNeeded: $0.offset)
             })
     }
 
