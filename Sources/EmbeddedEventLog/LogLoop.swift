@@ -32,7 +32,7 @@ final class LogLoop {
         self.writer = writer
         self.clock = clock
         self.handler = handler
-        self.lastTime = writer.lastAppendTime ?? Int64.min
+        self.lastTime = writer.lastAppendTime
     }
 
     func runUntilClosed() {

@@ -48,7 +48,8 @@ import Testing
     }
 
     @Test func fileHeaderRoundTrip() throws {
-        let header = FileHeader(store: testStore, file: 7, firstFrame: 1 << 40, previousEnd: 640, fileBytes: 1 << 31)
+        let header = FileHeader(
+            store: testStore, file: 7, firstFrame: 1 << 40, previousEnd: 640, fileBytes: 1 << 31, previousTime: 99)
         #expect(try FileHeader(header.encoded(), name: "x", store: testStore) == header)
         for position in 0..<64 {
             var bytes = header.encoded()
@@ -61,7 +62,9 @@ import Testing
     }
 
     @Test func newerFormat() throws {
-        var header = FileHeader(store: testStore, file: 0, firstFrame: 0, previousEnd: 0, fileBytes: 4_096).encoded()
+        var header = FileHeader(
+            store: testStore, file: 0, firstFrame: 0, previousEnd: 0, fileBytes: 4_096, previousTime: 0
+        ).encoded()
         header[8] = 2
         let crc = CRCOracle.crc32c(header[..<60])
         for byte in 0..<4 { header[60 + byte] = UInt8(truncatingIfNeeded: crc >> (8 * UInt32(byte))) }

@@ -25,7 +25,7 @@ import Testing
             if random.chance(10) {
                 if random.chance(50) { try writer.close() }
                 writer = try SegmentWriter.open(in: storage, store: testStore, fileBytes: 8 << 10)
-                #expect(writer.lastAppendTime == written.last?.time)
+                #expect(writer.lastAppendTime == (written.last?.time ?? 0))
             }
         }
         #expect(writer.frameCount == Int64(written.count))
