@@ -108,27 +108,57 @@ import Testing
         #expect(recorder.events.count <= 2)
     }
 
-    @Test func whatComesWhileItClosesIsReported() async throws {
-        let log = try openLog(on: MemoryStorage())
-        let recorder = Recorder()
-        try log.start(from: [0], handler: recorder)
-        recorder.holdNextRun()
-        append(1, to: log)
-        recorder.waitUntilHolding()
-        append(1, from: 2, to: log)
-        async let closed: Void = log.close()
-        // Appends are refused as soon as the close was begun.
-        var number = 2
-        while log.withdraw(tag(number)) {
-            append(1, from: number, to: log)
-            number += 1
-            append(1, from: number, to: log)
+    /// What comes after `close` began is refused, and that is reported before the end.
+    @Test func aClosingQueueRefuses() {
+        var queue = LogQueue(byteLimit: 1_000)
+        queue.append(record("1"), tag(1))
+        queue.close()
+        queue.append(record("2"), tag(2))
+        queue.append(record("3"), .none)
+        guard case .reports(let reports) = queue.next() else {
+            Issue.record("no report")
+            return
         }
-        recorder.release()
-        await closed
-        let reports = recorder.waitForReports(1)
-        #expect(reports.values.allSatisfy { if case .notStored(.failed) = $0 { true } else { false } })
-        #expect(recorder.records.count + reports.count == number)
+        #expect(reports == [TagReport(tag: tag(2), outcome: .notStored(.failed("the log is closed")))])
+        guard case .records(let records) = queue.next() else {
+            Issue.record("no records")
+            return
+        }
+        #expect(records.map(\.tag) == [tag(1)])
+        guard case .end = queue.next() else {
+            Issue.record("no end")
+            return
+        }
+    }
+
+    /// Blocks of bounded size, in order, whatever is withdrawn in between.
+    @Test func aQueueGivesBlocksInOrder() {
+        var random = SeededRandom()
+        for _ in 0..<50 {
+            var queue = LogQueue(byteLimit: 1 << 30)
+            var expected: [LogTag] = []
+            var taken: [LogTag] = []
+            var next = 1
+            while next < 300 || taken.count < expected.count {
+                for _ in 0..<random.below(40) where next < 300 {
+                    queue.append(random.chance(10) ? FaultTests.large : record("small"), tag(next))
+                    expected.append(tag(next))
+                    next += 1
+                }
+                if random.chance(30), taken.count < expected.count {
+                    let index = taken.count + random.below(expected.count - taken.count)
+                    let isWithdrawn = queue.withdraw(expected.remove(at: index))
+                    #expect(isWithdrawn)
+                }
+                guard case .records(let records) = queue.next() else { continue }
+                #expect(!records.isEmpty && records.count <= SegmentLimits.blockFrames)
+                #expect(records.reduce(0) { $0 + $1.frameBytes } <= SegmentLimits.blockFrameBytes)
+                taken += records.map(\.tag)
+                let isLate = queue.withdraw(taken[0])
+                #expect(!isLate)
+            }
+            #expect(taken == expected)
+        }
     }
 
     @Test func aLogThatWasNotStartedStoresWhatIsEnqueued() async throws {

@@ -133,7 +133,7 @@ struct CrashModel {
         var step = 0
         var reachesEnd = false
         while !reachesEnd {
-            for _ in 0..<10 {
+            for _ in 0..<5 {
                 var model = try CrashModel(seed: random.next(), fileBytes: 4_096)
                 let first = model.storage.steps.count
                 if isPowerCut {
