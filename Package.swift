@@ -73,6 +73,16 @@ let package = Package(
             name: "TributaryTests",
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
+        .target(
+            name: "SegmentsTestSupport", dependencies: ["Segments"], path: "Tests/Support/SegmentsTestSupport",
+            swiftSettings: strict),
+        .testTarget(
+            name: "SegmentsTests", dependencies: ["Segments", "SegmentsTestSupport"], exclude: ["Golden"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EmbeddedEventLogTests",
+            dependencies: ["EmbeddedEventLog", "EventLog", "LogContract", "Segments", "SegmentsTestSupport"],
+            swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )

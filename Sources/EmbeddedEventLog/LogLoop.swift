@@ -32,7 +32,7 @@ final class LogLoop {
         self.writer = writer
         self.clock = clock
         self.handler = handler
-        self.lastTime = writer.lastAppendTime ?? Int64.min
+        self.lastTime = writer.lastAppendTime
     }
 
     func runUntilClosed() {
@@ -104,8 +104,10 @@ final class LogLoop {
     }
 
     /// Delivers what is durable from an offset on; all of it is in the files.
-    private func replay(from offset: Int64) {
+    private func replay(from wanted: Int64) {
         guard let handler else { return }
+        let offset = max(0, wanted)
+        if wanted < 0 { handler.handle(.startMoved(channel: 0, start: 0)) }
         let end = writer.reader.frameCount
         if offset > end { handler.handle(.shortened(channel: 0, end: end)) }
         do {

@@ -15,8 +15,8 @@ struct TailDecision: Equatable {
     var tornEnd: Int
     /// The kind of the last block, nil in a file without blocks.
     var lastKind: BlockKind?
-    /// Append time of the last frame in this file.
-    var lastAppendTime: Int64?
+    /// Append time of the last frame up to `end`, 0 where there is none.
+    var lastTime: Int64
 }
 
 /// A file's bytes, a window at a time.
@@ -57,7 +57,7 @@ extension TailDecision {
     init(header: FileHeader, seed: StoreSeed, window: inout FileWindow) throws(SegmentError) {
         self.init(
             end: SegmentFormat.fileHeaderBytes, frames: header.firstFrame,
-            knownSynced: SegmentFormat.fileHeaderBytes, tornEnd: 0)
+            knownSynced: SegmentFormat.fileHeaderBytes, tornEnd: 0, lastTime: header.previousTime)
         try followBlocks(header, seed, &window)
         try searchBehind(header, seed, &window)
     }
@@ -84,7 +84,7 @@ extension TailDecision {
             }
             guard let block else { return }
             if block.syncedFile == header.file { knownSynced = max(knownSynced, block.syncedPosition) }
-            if let last = parsed.last { lastAppendTime = last.appendTime }
+            if let last = parsed.last { lastTime = last.appendTime }
             end += block.length
             frames += Int64(block.frameCount)
             lastKind = block.kind
