@@ -73,6 +73,7 @@ let package = Package(
             name: "TributaryTests",
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
+        .testTarget(name: "JSONLinesTests", dependencies: ["JSONLines"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )
