@@ -43,9 +43,10 @@ let package = Package(
             name: "Tributary",
             dependencies: ["StreamIndex", "EmbeddedEventLog", "EventLog"],
             swiftSettings: safe),
+        .systemLibrary(name: "CGetOpt"),
         .executableTarget(
             name: "TributaryCommand",
-            dependencies: ["Tributary", "JSONLines"],
+            dependencies: ["Tributary", "JSONLines", "CGetOpt"],
             swiftSettings: safe),
 
         // Figures, and what they are compared with.
