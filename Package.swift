@@ -75,6 +75,8 @@ let package = Package(
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
         .testTarget(name: "JSONLinesTests", dependencies: ["JSONLines"], swiftSettings: strict),
+        .testTarget(
+            name: "TributaryCommandTests", dependencies: ["TributaryCommand", "Tributary"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )
