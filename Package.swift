@@ -44,9 +44,10 @@ let package = Package(
             dependencies: ["StreamIndex", "EmbeddedEventLog", "EventLog"],
             swiftSettings: safe),
         .systemLibrary(name: "CGetOpt"),
+        .target(name: "GetOpt", dependencies: ["CGetOpt"], swiftSettings: safe),
         .executableTarget(
             name: "TributaryCommand",
-            dependencies: ["Tributary", "JSONLines", "CGetOpt"],
+            dependencies: ["Tributary", "JSONLines", "GetOpt"],
             swiftSettings: safe),
 
         // Figures, and what they are compared with.

@@ -9,7 +9,7 @@ enum Limits {
 let allowedImports: [String: Set<String>] = {
     let system: Set = ["Foundation", "FoundationEssentials", "Synchronization", "Glibc"]
     return [
-        "TributaryCommand": system.union(["Tributary", "TributaryKafka", "JSONLines"]),
+        "TributaryCommand": system.union(["Tributary", "TributaryKafka", "JSONLines", "GetOpt"]),
         "TributaryServer": system.union(["Tributary", "TributaryKafka"]),
         "TributaryKafka": system.union(["Tributary", "KafkaEventLog", "EventLog"]),
         "Tributary": system.union(["StreamIndex", "EmbeddedEventLog", "EventLog"]),
@@ -27,6 +27,7 @@ let allowedImports: [String: Set<String>] = {
         "Kafka": system.union(["CKafka"]),
         "Checksums": ["CISAL"],
         "JSONLines": ["CSimdJSON"],
+        "GetOpt": ["CGetOpt", "Glibc", "Synchronization"],
     ]
 }()
 
