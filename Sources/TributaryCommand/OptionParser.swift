@@ -9,7 +9,7 @@ enum OptionParser {
         let forms = options.map { OptionForm(name: $0.name, letter: $0.letter, takesValue: $0.argument != nil) }
         let scanned: ScannedArguments
         do {
-            scanned = try GetOpt.scan(arguments, options: forms, stopsAtOperand: stopsAtOperand)
+            scanned = try OptionScanner.scan(arguments, options: forms, stopsAtOperand: stopsAtOperand)
         } catch {
             throw Failure(.badInput, message(error, options))
         }

@@ -39,7 +39,7 @@ public struct ScannedArguments: Equatable, Sendable {
 
 /// The C library's `getopt_long`, on a table: `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE`, short forms of
 /// long names, `--` before operands.
-public enum GetOpt {
+public enum OptionScanner {
     /// `getopt_long` keeps its place in global variables.
     private static let lock = Mutex(())
 
