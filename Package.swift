@@ -78,6 +78,7 @@ let package = Package(
         .testTarget(name: "JSONLinesTests", dependencies: ["JSONLines"], swiftSettings: strict),
         .testTarget(
             name: "TributaryCommandTests", dependencies: ["TributaryCommand", "Tributary"], swiftSettings: strict),
+        .testTarget(name: "ReadmeTests", dependencies: ["Tributary"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )
