@@ -1,9 +1,8 @@
-import Foundation
 import Glibc
 import Synchronization
 
-/// The signals that end the command. A thread waits for them: what holds a store is told and closes it; everything else
-/// ends at once.
+/// The signals that end the command. The main thread waits for them: what holds a store is told and closes it;
+/// everything else ends at once.
 final class Interruption: Sendable {
     /// Seconds that are given to close the store; a second signal waits for nothing.
     static let grace = 10
@@ -12,7 +11,6 @@ final class Interruption: Sendable {
         var signal: Int32?
         var holdsStore = false
         var handler: (@Sendable () -> Void)?
-        var waiter: CheckedContinuation<Void, Never>?
     }
 
     private let state = Mutex(State())
@@ -20,34 +18,11 @@ final class Interruption: Sendable {
     /// What the process ends with after a signal, as shells expect it.
     var exitCode: Int32? { state.withLock { $0.signal.map { 128 + $0 } } }
 
-    /// Takes over the signals. To be called before there is another thread.
-    func start() {
+    /// Keeps the signals for `waitForSignal`. To be called before there is another thread.
+    func blockSignals() {
         _ = signal(SIGPIPE, SIG_IGN)
-        var signals = sigset_t()
-        unsafe sigemptyset(&signals)
-        for number in [SIGINT, SIGTERM, SIGHUP] {
-            var action = sigaction()
-            unsafe sigaction(number, nil, &action)
-            // One that our parent has us ignore stays ignored.
-            if !Self.isIgnored(action) { unsafe sigaddset(&signals, number) }
-        }
+        var signals = Self.signals
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-        let waited = signals
-        let thread = Thread { self.waitForSignals(waited) }
-        thread.name = "signals"
-        thread.start()
-    }
-
-    /// Returns when a signal came that no handler took.
-    func wait() async {
-        await withCheckedContinuation { continuation in
-            let isLate = state.withLock { state in
-                if state.signal != nil { return true }
-                state.waiter = continuation
-                return false
-            }
-            if isLate { continuation.resume() }
-        }
     }
 
     /// Says that a store is being opened, or is closed.
@@ -64,25 +39,33 @@ final class Interruption: Sendable {
         if isLate { body() }
     }
 
-    private func waitForSignals(_ signals: sigset_t) {
-        var signals = signals
-        var number: Int32 = 0
-        guard unsafe sigwait(&signals, &number) == 0 else { return }
-        let received = number
-        let (holdsStore, handler, waiter) = state.withLock { state in
+    /// Blocks for good; the process ends here after a signal unless it has ended before.
+    func waitForSignal(_ cancel: () -> Void) -> Never {
+        var signals = Self.signals
+        var received: Int32 = 0
+        while unsafe sigwait(&signals, &received) != 0 {}
+        let (holdsStore, handler) = state.withLock { state in
             state.signal = received
-            defer { state.waiter = nil }
-            return (state.holdsStore, state.handler, state.waiter)
+            return (state.holdsStore, state.handler)
         }
         if holdsStore {
-            if let handler { handler() } else { waiter?.resume() }
+            if let handler { handler() } else { cancel() }
             var grace = timespec(tv_sec: Self.grace, tv_nsec: 0)
             _ = unsafe sigtimedwait(&signals, nil, &grace)
         }
         _exit(128 + received)
     }
 
-    private static func isIgnored(_ action: sigaction) -> Bool {
-        unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+    /// Those that our parent has us ignore stay ignored.
+    private static var signals: sigset_t {
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            var action = sigaction()
+            unsafe sigaction(number, nil, &action)
+            let isIgnored = unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+            if !isIgnored { unsafe sigaddset(&signals, number) }
+        }
+        return signals
     }
 }

@@ -5,22 +5,18 @@ import Tributary
 @main struct Main {
     static let version = "0.1.0"
 
-    static func main() async {
+    /// The main thread waits for signals. (It is not asynchronous itself, for that would leave a thread behind in which
+    /// signals are not blocked.)
+    static func main() {
         let interruption = Interruption()
-        interruption.start()
+        interruption.blockSignals()
         let arguments = unsafe CommandLine.unsafeArgv.bytes(count: Int(CommandLine.argc))
-        await withTaskGroup(of: ExitCode?.self) { group in
-            group.addTask { await run(arguments, interruption) }
-            group.addTask {
-                await interruption.wait()
-                return nil
-            }
-            for await code in group {
-                // No exit handlers: a thread may be waiting for input that never comes.
-                if let code { _exit(interruption.exitCode ?? code.rawValue) }
-                group.cancelAll()
-            }
+        let task = Task.detached {
+            let code = await run(arguments, interruption)
+            // No exit handlers: a thread may be waiting for input that never comes.
+            _exit(interruption.exitCode ?? code.rawValue)
         }
+        interruption.waitForSignal { task.cancel() }
     }
 
     /// Runs the command line and says on standard error what went wrong.
@@ -119,14 +115,16 @@ struct Context {
     var location: EventStore.Location { .directory(directory) }
 
     /// What the store has to say beyond the answer, where people should see it.
-    var options: StoreOptions {
-        var options = StoreOptions()
-        options.log = { line in
-            guard line.level.rawValue >= LogLine.Level.warning.rawValue else { return }
-            let details = line.metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-            StandardError.line(line.message + details)
-        }
-        return options
+    private func options(_ progress: Progress) -> StoreOptions {
+        StoreOptions(
+            log: { line in
+                guard line.level >= .warning else { return }
+                let details = line.metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+                StandardError.line(line.message + details)
+            },
+            progress: { step in
+                progress.show(step.recordsDone, of: step.recordsTotal, count: step.recordsDone, unit: "records")
+            })
     }
 
     /// Opens the store, and closes it whatever happens.
@@ -134,7 +132,9 @@ struct Context {
         creating: EventStore.Creation = .never, _ body: (EventStore) async throws -> R
     ) async throws -> R {
         try await holdingStore {
-            let store = try await EventStore.open(location, creating: creating, options: options)
+            let progress = Progress("opening")
+            let store = try await EventStore.open(location, creating: creating, options: options(progress))
+            progress.end()
             do {
                 try Task.checkCancellation()
                 let result = try await body(store)

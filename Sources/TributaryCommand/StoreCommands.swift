@@ -3,7 +3,7 @@ import Tributary
 
 func runCreate(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
     try await context.holdingStore {
-        try await EventStore.create(context.location, options: context.options)
+        try await EventStore.create(context.location)
     }
     context.output.json.beginObject()
     context.output.json.key("location")
@@ -40,7 +40,7 @@ func runVerify(_ arguments: Arguments, _ context: Context) async throws -> ExitC
 func runRebuildIndex(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
     try await context.holdingStore {
         let progress = Progress("rebuilding")
-        let report = try await EventStore.rebuildIndex(context.location, options: context.options) { step in
+        let report = try await EventStore.rebuildIndex(context.location) { step in
             progress.show(step.recordsDone, of: step.recordsTotal, count: step.recordsDone, unit: "records")
         }
         progress.end()

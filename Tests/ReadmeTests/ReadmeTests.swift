@@ -12,11 +12,12 @@ private func swiftBlocks(of markdown: String) -> [String] {
 /// What stands between the marks of a source file, parts with a blank line between, without their indentation.
 private func marked(in source: String) -> String {
     let parts = source.components(separatedBy: "// README begin\n").dropFirst().map { part in
-        let lines = part.components(separatedBy: "// README end")[0].components(separatedBy: "\n").dropLast()
-        let indentation = lines.filter { !$0.isEmpty }.map { $0.prefix { $0 == " " }.count }.min() ?? 0
-        return lines.map { $0.dropFirst(indentation) + "\n" }.joined()
+        let lines = part.components(separatedBy: "// README end")[0].components(separatedBy: "\n")
+        let indentation = lines.dropLast().filter { !$0.isEmpty }.map { $0.prefix { $0 == " " }.count }.min() ?? 0
+        return lines.map { $0.dropFirst(indentation) }.joined(separator: "\n")
+            .trimmingCharacters(in: .whitespacesAndNewlines)
     }
-    return parts.joined(separator: "\n")
+    return parts.joined(separator: "\n\n") + "\n"
 }
 
 @Suite struct ReadmeTests {

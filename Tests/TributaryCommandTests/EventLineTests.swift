@@ -28,10 +28,10 @@ private func text(_ bytes: [UInt8]?) -> String? {
 
     @Test func readsEverything() throws {
         let line = try read(
-            #"{"stream":"é\n","version":3,"position":null,"id":"0190A0B1-0000-7000-8000-00000000000a","type":"t","#
+            #"{"stream":"\u00e9-\"","version":3,"position":null,"id":"0190A0B1-0000-7000-8000-00000000000a","type":"t","#
                 + #""data":"x","contentType":"application/vnd.shop+json; charset=utf-8","metadata":[ ],"#
                 + #""schemaVersion":4294967295,"correlationId":"c","causationId":"","created":"whenever","expect":7}"#)
-        #expect(line.stream?.utf8 == Array("é\n".utf8))
+        #expect(line.stream?.utf8 == Array("é-\"".utf8))
         #expect(line.event.id.uuidString.lowercased() == "0190a0b1-0000-7000-8000-00000000000a")
         #expect(text(line.event.data) == #""x""#)
         #expect(line.event.contentType.rawValue == "application/vnd.shop+json; charset=utf-8")

@@ -127,7 +127,7 @@ private let unstoredLines = (ImportSource.maximumBatches + 2) * ImportSource.bat
         let tool = try Tool()
         let child = try tool.start("import")
         #expect(child.write(lines(0..<unstoredLines)))
-        for arguments in [["stats"], ["append", "a", "--type", "t", "--json", "1"], ["create"], ["rebuild-index"]] {
+        for arguments in [["stats"], ["append", "a", "--type", "t", "--json", "1"], ["rebuild-index"]] {
             let second = try await tool.runAll(arguments)
             #expect(second.code == 4)
             #expect(isOneLine(second.errors))

@@ -61,8 +61,11 @@ private let uuid = "0190a0b1-0000-7000-8000-00000000000"
         let missing = try await tool.run("append", "Order-2", "--type", "t", "--json", "1", "--expect", "exists")
         #expect(missing.code == 3)
         #expect(missing.output == #"{"stream":"Order-2","expected":"exists","actual":-1}"# + "\n")
-        let reused = try await tool.runAll(arguments + ["--id", uuid + "1", "--expect", "0"])
-        #expect(reused.code == 3 || reused.code == 0)
+        let others = [1, 9].map { #"{"type":"t","data":1,"id":"\#(uuid)\#($0)"}"# }
+        let reused = try await tool.run("append", "Order-1", "--file", "-", input: others.joined(separator: "\n").utf8)
+        #expect(reused.code == 3)
+        #expect(reused.output.isEmpty)
+        #expect(isOneLine(reused.errors))
         #expect(try await tool.run("read", "Order-1").lines.count == 1)
     }
 
