@@ -44,9 +44,9 @@ let commands: [Command] = [
                 + "expect: \"any\", \"no-stream\", \"exists\" or a version. version, position and created, which read "
                 + "shows, are ignored; other keys are refused. Data and metadata are kept byte for byte. Lines of one "
                 + "stream are appended in the file's order. Without FILE, standard input is read.", "",
-            "Lines with ids may be imported again: what is stored already is counted as a repeat. With --on-error "
-                + "skip, lines that met a conflict are tried once more at the end, where no later line of their stream "
-                + "was stored.", "",
+            "Lines with ids may be imported again: what is stored already is counted as a repeat, what was refused is "
+                + "tried again. With --on-error skip, lines that met a conflict are also tried once more at the end, when "
+                + "later lines of their stream may have made true what they expect.", "",
             "Prints {\"lines\", \"stored\", \"repeats\", \"refused\", \"bad\"}; exit code 3 if lines were refused, else "
                 + "2 if lines were bad.",
         ],

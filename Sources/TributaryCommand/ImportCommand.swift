@@ -37,8 +37,6 @@ private final class ImportRun {
     private var failure: Failure?
     private var retries: [ImportSource.Line] = []
     private var retryBytes = 0
-    /// Of streams with lines to try again: whether a later line was stored, so that the file's order would be lost.
-    private var overtaken: [StreamName: Bool] = [:]
 
     init(_ store: EventStore, _ source: ImportSource, _ input: Input, _ stops: Bool) {
         self.store = store
@@ -58,14 +56,9 @@ private final class ImportRun {
 
     /// With their own expectations, in the file's order, after everything else was answered.
     func appendRefusedAgain() async throws {
-        let lines = retries.filter { overtaken[$0.append.stream] == false }
-        for line in retries where overtaken[line.append.stream] == true {
-            refuse(line, "a conflict, and later lines of \(line.append.stream) were stored")
-        }
-        guard failure == nil else { return }
-        let appends = ArraySequence(elements: lines.map(\.append))
+        let appends = ArraySequence(elements: retries.map(\.append))
         for try await item in store.append(contentsOf: appends, maxInFlight: maximumInFlight) {
-            settle(item.result, lines[item.index], mayRetry: false)
+            settle(item.result, retries[item.index], mayRetry: false)
         }
     }
 
@@ -93,7 +86,6 @@ private final class ImportRun {
         switch result {
         case .success(let result):
             if result.isRepeat { repeats += 1 } else { stored += 1 }
-            if !overtaken.isEmpty && overtaken[line.append.stream] == false { overtaken[line.append.stream] = true }
         case .failure(let error):
             let problem = Failure(error)
             switch problem.code {
@@ -120,7 +112,6 @@ private final class ImportRun {
         guard retryBytes + size <= Self.maximumRetryBytes else { return false }
         retryBytes += size
         retries.append(line)
-        overtaken[line.append.stream] = false
         return true
     }
 

@@ -89,6 +89,17 @@ private let unstoredLines = (ImportSource.maximumBatches + 2) * ImportSource.bat
         #expect(again.output == summary(3, 1, 2, 0, 0))
     }
 
+    @Test func triesLinesAgainThatCameTooEarly() async throws {
+        let tool = try Tool()
+        let early = line(1, stream: "A", expect: #","expect":2"#) + line(2, stream: "A", expect: #","expect":9"#)
+        let text = early + (3..<6).map { line($0, stream: "A") }.joined()
+        let outcome = try await tool.run("import", "--on-error", "skip", input: text.utf8)
+        #expect(outcome.code == 3)
+        #expect(outcome.output == summary(5, 4, 0, 1, 0))
+        #expect(outcome.errors.hasPrefix("tributary: line 2: conflict: A is at version 3, expected was 9"))
+        #expect(try await tool.run("read", "A").objects.compactMap { $0["data"] as? Int } == [3, 4, 5, 1])
+    }
+
     @Test func expectsWhatLinesSay() async throws {
         let tool = try Tool()
         let text = (0..<20).map {
@@ -119,8 +130,13 @@ private let unstoredLines = (ImportSource.maximumBatches + 2) * ImportSource.bat
         #expect(exported.output.contains(#""data":{ "a" : [1.0,1e400,-0,"\u00e9\/" ] }"#))
         let other = try Tool()
         #expect(try await other.run("import", input: exported.output.utf8).output == summary(8, 8, 0, 0, 0))
-        #expect(try await other.run("export").output == exported.output)
-        #expect(try await tool.run("export", "--from", "8").lines == exported.lines.suffix(1))
+        // The order of different streams may change on the way.
+        let again = try await other.run("export").lines
+        for start in [#"{"stream":"a","#, #"{"stream":"é"#] {
+            #expect(again.filter { $0.hasPrefix(start) } == exported.lines.filter { $0.hasPrefix(start) })
+        }
+        #expect(again.count == text.count)
+        #expect(try await tool.run("export", "--from", "8").lines == Array(exported.lines.suffix(1)))
     }
 
     @Test func aSecondProcessIsToldOfTheFirst() async throws {
