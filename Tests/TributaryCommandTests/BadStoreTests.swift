@@ -33,6 +33,53 @@ private let everyCommand: [[String]] = [
         #expect(try Data(contentsOf: URL(fileURLWithPath: tool.store)) == Data("mine".utf8))
     }
 
+    @Test func anUnfinishedCreationIsCompletedByCreateOnly() async throws {
+        let tool = try Tool()
+        try FileManager.default.createDirectory(atPath: tool.store + "/log", withIntermediateDirectories: true)
+        for arguments in everyCommand.dropFirst() {
+            let outcome = try await tool.runAll(arguments)
+            #expect(outcome.code == 4, "\(arguments): \(outcome.errors)")
+            #expect(isOneLine(outcome.errors))
+            #expect(outcome.errors.contains("create"))
+        }
+        #expect(try await tool.run("create").code == 0)
+        #expect(try await tool.run("append", "a", "--type", "t", "--json", "1").code == 0)
+    }
+
+    @Test func aNewerFormatIsLeftAlone() async throws {
+        let tool = try Tool()
+        #expect(try await tool.run("create").code == 0)
+        let format = URL(fileURLWithPath: tool.store + "/format")
+        let current = try String(contentsOf: format, encoding: .utf8)
+        let newer = current.replacingOccurrences(of: "format 1\n", with: "format 2\n")
+        #expect(newer != current)
+        try Data(newer.utf8).write(to: format)
+        for arguments in everyCommand.dropFirst() {
+            let outcome = try await tool.runAll(arguments)
+            #expect(outcome.code == 4, "\(arguments): \(outcome.errors)")
+            #expect(isOneLine(outcome.errors))
+            #expect(outcome.errors.contains("newer"), "\(outcome.errors)")
+        }
+        try Data(current.utf8).write(to: format)
+        #expect(try await tool.run("verify").code == 0)
+    }
+
+    @Test func damageIsSaid() async throws {
+        let tool = try Tool()
+        let line = #"{"stream":"S","type":"t","data":"find me"}"# + "\n"
+        #expect(try await tool.run("import", input: String(repeating: line, count: 10).utf8).code == 0)
+        let segment = URL(fileURLWithPath: tool.store + "/log/0000000000.seg")
+        var bytes = try Data(contentsOf: segment)
+        let place = try #require(bytes.range(of: Data("find me".utf8))).lowerBound
+        bytes[place] ^= 1
+        try bytes.write(to: segment)
+        for arguments in [["verify"], ["rebuild-index"], ["read", "S"], ["export"]] {
+            let outcome = try await tool.runAll(arguments)
+            #expect(outcome.code == 4, "\(arguments): \(outcome.errors)")
+            #expect(!outcome.errors.isEmpty)
+        }
+    }
+
     @Test(.enabled(if: geteuid() != 0, "root may do everything"))
     func noPermissionIsSaid() async throws {
         let tool = try Tool()
