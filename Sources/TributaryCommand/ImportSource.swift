@@ -26,6 +26,8 @@ final class ImportSource: AsyncSequence, Sendable {
 
     private struct State {
         var ready: [[Item]] = []
+        /// Whether the thread waits for room.
+        var isWaiting = false
         var isFinished = false
         var isStopped = false
         var waiter: CheckedContinuation<[Item]?, Never>?
@@ -55,6 +57,9 @@ final class ImportSource: AsyncSequence, Sendable {
     var lines: Int64 { state.withLock { $0.lines } }
 
     var bad: Int64 { state.withLock { $0.bad } }
+
+    /// How far the thread is ahead of what was taken.
+    var ahead: (batches: Int, isWaiting: Bool) { state.withLock { ($0.ready.count, $0.isWaiting) } }
 
     /// Why the input could not be read to its end.
     var failure: Failure? { state.withLock { $0.failure } }
@@ -229,28 +234,44 @@ extension ImportSource {
         }
     }
 
+    private enum Offer {
+        case taken(by: CheckedContinuation<[Item]?, Never>?)
+        case unwanted
+        case noRoom
+    }
+
     /// Hands a batch on, and empties it. Blocks while there is no room; false where no more is wanted.
     private func offer(_ batch: inout [Item]) -> Bool {
         let full = batch
-        batch.removeAll(keepingCapacity: true)
+        batch = []
         room.lock()
         defer { room.unlock() }
         while true {
-            let (isDone, isWanted, waiter) = state.withLock {
-                state -> (Bool, Bool, CheckedContinuation<[Item]?, Never>?) in
-                if state.isStopped { return (true, false, nil) }
-                if full.isEmpty { return (true, true, nil) }
-                if let waiter = state.waiter {
-                    state.waiter = nil
-                    return (true, true, waiter)
-                }
-                if state.ready.count >= Self.maximumBatches { return (false, true, nil) }
-                state.ready.append(full)
-                return (true, true, nil)
+            switch state.withLock({ Self.offer(full, to: &$0) }) {
+            case .taken(let waiter):
+                waiter?.resume(returning: full)
+                return true
+            case .unwanted:
+                return false
+            case .noRoom:
+                room.wait()
             }
-            waiter?.resume(returning: full)
-            if isDone { return isWanted }
-            room.wait()
         }
+    }
+
+    private static func offer(_ batch: [Item], to state: inout State) -> Offer {
+        state.isWaiting = false
+        if state.isStopped { return .unwanted }
+        if batch.isEmpty { return .taken(by: nil) }
+        if let waiter = state.waiter {
+            state.waiter = nil
+            return .taken(by: waiter)
+        }
+        if state.ready.count >= maximumBatches {
+            state.isWaiting = true
+            return .noRoom
+        }
+        state.ready.append(batch)
+        return .taken(by: nil)
     }
 }

@@ -6,7 +6,7 @@ private let everyCommand: [[String]] = [
     ["export"], ["streams"], ["stats"], ["verify"], ["rebuild-index"], ["cat"],
 ]
 
-@Suite struct BadStoreTests {
+@Suite(.timeLimit(.minutes(3))) struct BadStoreTests {
     @Test func aStrangersDirectoryIsLeftAlone() async throws {
         let tool = try Tool()
         try FileManager.default.createDirectory(atPath: tool.store, withIntermediateDirectories: false)

@@ -85,29 +85,19 @@ private func line(_ number: Int) -> String {
     }
 
     @Test func readsAheadNoFurtherThanItSays() async throws {
-        let pipe = Pipe()
-        let source = ImportSource(
-            try Input(Array("/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)".utf8)), stopsAtBadLine: true)
-        let descriptor = pipe.fileHandleForWriting.fileDescriptor
-        #expect(fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0)
-        let piece = Data(String(repeating: line(1) + "\n", count: 1_000).utf8)
-        let allowed = (ImportSource.maximumBatches + 3) * (ImportSource.batchBytes + Input.pieceSize)
-        var written = 0
-        var refusals = 0
-        // What nobody takes fills the pipe for good: many refusals in a row, with the reader given its turn.
-        while refusals < 2_000 && written < 2 * allowed {
-            let count = piece.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            if count > 0 {
-                written += count
-                refusals = 0
-            } else {
-                refusals += 1
-                sched_yield()
-            }
+        let directory = try TemporaryDirectory()
+        let count = 2 * ImportSource.maximumBatches * ImportSource.batchLines
+        let text = (0..<count).map { line($0) + "\n" }.joined()
+        let source = try source(text, stops: true, in: directory)
+        // Nobody takes a line: the thread comes to wait, or reads on for ever.
+        while !source.ahead.isWaiting && source.ahead.batches <= ImportSource.maximumBatches { await Task.yield() }
+        #expect(source.ahead.batches == ImportSource.maximumBatches)
+        var taken = 0
+        for await _ in source {
+            taken += 1
+            #expect(source.ahead.batches <= ImportSource.maximumBatches)
         }
-        #expect(written < allowed)
-        source.stop()
-        try pipe.fileHandleForWriting.close()
+        #expect(taken == count)
     }
 
     @Test func aFileThatCannotBeReadIsSaid() async throws {

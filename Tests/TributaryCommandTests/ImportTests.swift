@@ -24,7 +24,7 @@ private func summary(_ lines: Int, _ stored: Int, _ repeats: Int, _ refused: Int
 /// What is written to an import's pipe and not yet stored is less than this.
 private let unstoredLines = (ImportSource.maximumBatches + 2) * ImportSource.batchLines + 8_000
 
-@Suite struct ImportTests {
+@Suite(.timeLimit(.minutes(3))) struct ImportTests {
     @Test func importsOnceHoweverOften() async throws {
         let tool = try Tool()
         let file = try tool.directory.file("lines", ("\u{feff}" + lines(0..<2_000)).utf8)
@@ -128,6 +128,7 @@ private let unstoredLines = (ImportSource.maximumBatches + 2) * ImportSource.bat
         let exported = try await tool.run("export")
         #expect(exported.lines.count == text.count)
         #expect(exported.output.contains(#""data":{ "a" : [1.0,1e400,-0,"\u00e9\/" ] }"#))
+        #expect(exported.output.contains(#""data":null,"contentType":"application/json","metadataBase64":"bnVsbA==""#))
         let other = try Tool()
         #expect(try await other.run("import", input: exported.output.utf8).output == summary(8, 8, 0, 0, 0))
         // The order of different streams may change on the way.

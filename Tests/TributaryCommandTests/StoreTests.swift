@@ -3,7 +3,7 @@ import Testing
 
 private let uuid = "0190a0b1-0000-7000-8000-00000000000"
 
-@Suite struct StoreTests {
+@Suite(.timeLimit(.minutes(3))) struct StoreTests {
     @Test func createsOnce() async throws {
         let tool = try Tool()
         let first = try await tool.run("create")

@@ -8,7 +8,7 @@ func isOneLine(_ errors: String) -> Bool {
     errors.hasPrefix("tributary: ") && errors.hasSuffix("\n") && errors.filter { $0 == "\n" }.count == 1
 }
 
-@Suite struct UsageTests {
+@Suite(.timeLimit(.minutes(3))) struct UsageTests {
     @Test func everyCommandHasHelp() async throws {
         let tool = try Tool()
         let overview = try await tool.run("--help")
