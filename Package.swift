@@ -43,9 +43,11 @@ let package = Package(
             name: "Tributary",
             dependencies: ["StreamIndex", "EmbeddedEventLog", "EventLog"],
             swiftSettings: safe),
+        .systemLibrary(name: "CGetOpt"),
+        .target(name: "GetOpt", dependencies: ["CGetOpt"], swiftSettings: safe),
         .executableTarget(
             name: "TributaryCommand",
-            dependencies: ["Tributary", "JSONLines"],
+            dependencies: ["Tributary", "JSONLines", "GetOpt"],
             swiftSettings: safe),
 
         // Figures, and what they are compared with.
@@ -83,6 +85,10 @@ let package = Package(
             name: "EmbeddedEventLogTests",
             dependencies: ["EmbeddedEventLog", "EventLog", "LogContract", "Segments", "SegmentsTestSupport"],
             swiftSettings: strict),
+        .testTarget(name: "JSONLinesTests", dependencies: ["JSONLines"], swiftSettings: strict),
+        .testTarget(
+            name: "TributaryCommandTests", dependencies: ["TributaryCommand", "Tributary"], swiftSettings: strict),
+        .testTarget(name: "ReadmeTests", dependencies: ["Tributary"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )
