@@ -15,7 +15,7 @@ public enum StoreCreation {
 
     private static func record(_ identity: Identity, channel: Int) -> LogRecord {
         let value = RecordEnvelope.encodeIdentity(
-            identity, id: randomID(), partition: channel, writeID: UInt64.random(in: 1 ... .max))
+            identity, id: EventIDs.nextID(), partition: channel, writeID: UInt64.random(in: 1 ... .max))
         return LogRecord(key: [], value: value)
     }
 
