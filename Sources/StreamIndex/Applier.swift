@@ -104,10 +104,6 @@ final class Applier {
         for entry in entries where lanes[entry.channel].halted == nil {
             try apply(entry, bytes, reports)
         }
-        for entry in entries.reversed() where lanes[entry.channel].isTouched {
-            guard lanes[entry.channel].state.nextOffset == entry.offset + 1 else { continue }
-            lanes[entry.channel].state.lastRecord = Self.checksum(of: entry, bytes)
-        }
         try commit()
         return applied
     }
@@ -168,6 +164,8 @@ final class Applier {
             firstVersion: firstVersion)
         lanes[channel].state.digest = digest.value
         lanes[channel].state.nextOffset = entry.offset + 1
+        // Of each record, since a batch may be cut behind any: what is stored of it must be of one offset.
+        lanes[channel].state.lastRecord = Self.checksum(of: entry, bytes)
         lanes[channel].state.time = max(lanes[channel].state.time, entry.appendTime)
         lanes[channel].state.counts[PartitionState.Outcome(code: code).rawValue] += 1
         lanes[channel].isTouched = true

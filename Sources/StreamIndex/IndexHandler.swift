@@ -87,7 +87,9 @@ final class IndexHandler: LogHandler {
                     "partition \(channel) ends at offset \(end), before what this index has applied: the log was "
                         + "truncated or made anew; restore it, or remove the index to begin again"))
         case .failed(let why):
-            fail(IndexError(.unavailable, why))
+            let error = IndexError(.unavailable, why)
+            state.withLock { $0.failure = $0.failure ?? error }
+            fail(error)
         }
     }
 
@@ -102,7 +104,7 @@ final class IndexHandler: LogHandler {
     /// deliver the channel again from the missing offset, once.
     private func dense(_ run: borrowing RecordRun, _ state: inout State) -> [RunEntry] {
         var next = state.applier.lanes.map(\.state.nextOffset)
-        var isDense = true
+        var isDense = state.applier.lanes.allSatisfy { $0.halted == nil } && state.restarts.allSatisfy { $0 == 0 }
         for entry in run.entries {
             if entry.offset == next[entry.channel] { next[entry.channel] += 1 } else { isDense = false }
         }
@@ -111,6 +113,7 @@ final class IndexHandler: LogHandler {
         var entries: [RunEntry] = []
         var gaps: Set<Int> = []
         for entry in run.entries where !gaps.contains(entry.channel) {
+            guard state.applier.lanes[entry.channel].halted == nil else { continue }
             let expected = next[entry.channel]
             if entry.offset < expected { continue }
             if entry.offset == expected {

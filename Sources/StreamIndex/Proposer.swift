@@ -28,7 +28,6 @@ final class Proposer: Sendable {
         var promises: [CallID: Promise<CallOutcome>] = [:]
         var sizes: [CallID: Int] = [:]
         var timerAt: ContinuousClock.Instant?
-        var closed: IndexError?
     }
 
     private struct Timer: Sendable {
@@ -65,8 +64,7 @@ final class Proposer: Sendable {
     func submit(_ request: AppendRequest) async -> PendingAppend {
         let promise = Promise<CallOutcome>()
         let size = request.value.count
-        inTimer(request.settleBy)
-        let entry = await gate.enter(bytes: size, until: request.settleBy)
+        let entry = await gate.enter(bytes: size, until: request.settleBy) { [self] in inTimer(request.settleBy) }
         switch entry {
         case .entered: break
         case .cancelled: promise.fulfil(.withdrawn)
@@ -75,19 +73,11 @@ final class Proposer: Sendable {
         }
         guard entry == .entered else { return PendingAppend(id: 0, promise: promise, proposer: self) }
         inFlight.add(1, ordering: .acquiringAndReleasing)
-        var closed: IndexError?
         var id: CallID = 0
         step { state in
-            closed = state.closed
-            guard closed == nil else { return }
             id = state.calls.submit(request)
             state.promises[id] = promise
             state.sizes[id] = size
-        }
-        if let closed {
-            promise.fulfil(.failed(closed))
-            inFlight.subtract(1, ordering: .acquiringAndReleasing)
-            gate.leave(bytes: size)
         }
         return PendingAppend(id: id, promise: promise, proposer: self)
     }
@@ -107,10 +97,7 @@ final class Proposer: Sendable {
     }
 
     func fail(channel: Int?, _ error: IndexError) {
-        step { state in
-            if channel == nil { state.closed = state.closed ?? error }
-            state.calls.fail(channel: channel, error)
-        }
+        step { $0.calls.fail(channel: channel, error) }
     }
 
     // MARK: - Life
@@ -120,10 +107,7 @@ final class Proposer: Sendable {
     /// Takes nothing more, and ends what was not written yet.
     func stop() {
         gate.close()
-        step { state in
-            state.closed = state.closed ?? closedError
-            state.calls.failUnwritten(closedError)
-        }
+        step { $0.calls.failUnwritten(closedError) }
     }
 
     /// Ends what the log, now closed, has left open. Blocks.

@@ -141,6 +141,8 @@ public final class StreamIndex: Sendable {
                 next = min(end, next + IndexLimits.catchUpStep)
                 switch await waits.offset(next - 1, in: channel, until: .distant) {
                 case .reached: report(next - offsets[channel], total)
+                // What lies before the halt can be read, and the other partitions go on.
+                case .failed(let error) where error.code == .halted: next = end
                 case .failed(let error): throw error
                 case .cancelled: throw CancellationError()
                 }
