@@ -72,6 +72,10 @@ let package = Package(
         .testTarget(
             name: "TributaryTests",
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog"], swiftSettings: safe),
+        .testTarget(
+            name: "StreamIndexTests",
+            dependencies: ["StreamIndex", "AppendRule", "Envelope", "EventLog", "KeyValue", "Segments"],
+            swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
     ],
     cxxLanguageStandard: .cxx17
