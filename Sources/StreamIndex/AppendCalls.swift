@@ -136,7 +136,9 @@ struct AppendCalls: Sendable {
             case .pausing, .cancelPausing: wake(by: pauseEnds[id] ?? now)
             case .waiting, .checking, .written, .cancelling: break
             }
-            if let phase = calls[id]?.phase, phase != .waiting, phase != .written { blocked.insert(call.request.stream) }
+            if let phase = calls[id]?.phase, phase != .waiting, phase != .written {
+                blocked.insert(call.request.stream)
+            }
             if !call.isFinal { wake(by: call.request.settleBy) }
             if !call.isAnswered { wake(by: call.request.deadline) }
         }

@@ -56,7 +56,9 @@ final class AppliedWaits: Sendable {
         let promise = Promise<Outcome>()
         let (id, immediate): (UInt64, Outcome?) = state.withLock { state in
             if let error = state.failed ?? state.failure[target.channel] { return (0, .failed(error)) }
-            if case .offset(let channel, let offset) = target, state.nextOffsets[channel] > offset { return (0, .reached) }
+            if case .offset(let channel, let offset) = target, state.nextOffsets[channel] > offset {
+                return (0, .reached)
+            }
             state.nextID += 1
             state.waits[state.nextID] = (target, promise)
             return (state.nextID, nil)

@@ -86,10 +86,10 @@ final class IndexHandler: LogHandler {
                     .mismatch,
                     "partition \(channel) ends at offset \(end), before what this index has applied: the log was "
                         + "truncated or made anew; restore it, or remove the index to begin again"))
+        case .damaged(let why):
+            end(IndexError(.damaged, why))
         case .failed(let why):
-            let error = IndexError(.unavailable, why)
-            state.withLock { $0.failure = $0.failure ?? error }
-            fail(error)
+            end(IndexError(.unavailable, why))
         }
     }
 
@@ -167,6 +167,11 @@ final class IndexHandler: LogHandler {
         guard state.withLock({ $0.applier.lanes.indices.contains(channel) }) else { return }
         state.withLock { $0.applier.halt(channel, error) }
         halt(channel, error)
+    }
+
+    private func end(_ error: IndexError) {
+        state.withLock { $0.failure = $0.failure ?? error }
+        fail(error)
     }
 
     private func halt(_ channel: Int, _ error: IndexError) {

@@ -94,7 +94,7 @@ enum IndexFiles {
                 .unavailable, "the index cannot be opened: \(error); `tributary rebuild-index` makes it anew")
         }
         do {
-            try mark(keyValue, identity)
+            try inWordsOfTheIndex { try mark(keyValue, identity) }
             return keyValue
         } catch {
             keyValue.close()

@@ -68,7 +68,8 @@ final class Proposer: Sendable {
         switch entry {
         case .entered: break
         case .cancelled: promise.fulfil(.withdrawn)
-        case .expired: promise.fulfil(.notWritten("too many appends were in flight until three quarters of the deadline"))
+        case .expired:
+            promise.fulfil(.notWritten("too many appends were in flight until three quarters of the deadline"))
         case .closed: promise.fulfil(.failed(closedError))
         }
         guard entry == .entered else { return PendingAppend(id: 0, promise: promise, proposer: self) }

@@ -32,7 +32,9 @@ public enum IndexRebuild {
         guard let segments = opened.segments else {
             throw IndexError(.unavailable, "a store in memory has no index to rebuild")
         }
-        let store = try build(from: segments, directory: directory, upTo: nil, progress: progress)
+        let store = try inWordsOfTheIndex {
+            try build(from: segments, directory: directory, upTo: nil, progress: progress)
+        }
         defer { store.keyValue.close() }
         let partitions = try (0..<store.identity.partitions).map { try store.partitionState($0) }
         return RebuiltIndex(
@@ -114,10 +116,17 @@ extension StreamIndex {
                 let isThere = mine.isValid && mine.key == IndexKey.partition(partition)
                 ends.append(isThere ? mine.withValue { PartitionState($0) }?.nextOffset ?? 0 : 0)
             }
-            let other = try IndexRebuild.build(
-                from: store.segments, directory: directory, upTo: ends, progress: progress)
-            defer { other.keyValue.close() }
             var comparison = IndexComparison()
+            let other: IndexStore
+            do {
+                other = try inWordsOfTheIndex {
+                    try IndexRebuild.build(from: store.segments, directory: directory, upTo: ends, progress: progress)
+                }
+            } catch let error as IndexError where error.code == .damaged {
+                comparison.problems.append(error.message)
+                return comparison
+            }
+            defer { other.keyValue.close() }
             comparison.run(mine, KeyIterator(other.keyValue, from: [], to: []))
             try store.check(mine)
             return comparison
