@@ -76,6 +76,14 @@ let package = Package(
             name: "StreamIndexTests",
             dependencies: ["StreamIndex", "AppendRule", "Envelope", "EventLog", "KeyValue", "Segments"],
             swiftSettings: safe),
+        .target(
+            name: "KillLoad", dependencies: ["Tributary"], path: "Tests/Support/KillLoad", swiftSettings: safe),
+        .executableTarget(
+            name: "KilledWriter", dependencies: ["KillLoad", "Tributary", "EventLog"],
+            path: "Tests/Support/KilledWriter", swiftSettings: safe),
+        .testTarget(
+            name: "KillTests", dependencies: ["Tributary", "EventLog", "KillLoad", "KilledWriter"],
+            swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
     ],
     cxxLanguageStandard: .cxx17

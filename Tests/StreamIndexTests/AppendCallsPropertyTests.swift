@@ -228,7 +228,9 @@ private struct Play {
             guard let asked = asked[id] else { continue }
             let answers = machine.answers[id] ?? []
             if answers.count != 1 { problems.append("call \(id) has \(answers.count) answers") }
-            if machine.releases[id] != 1 { problems.append("call \(id) was released \(machine.releases[id] ?? 0) times") }
+            if machine.releases[id] != 1 {
+                problems.append("call \(id) was released \(machine.releases[id] ?? 0) times")
+            }
             if let at = machine.answeredAt[id], at > asked.request.deadline {
                 problems.append("call \(id) was answered too late")
             }
