@@ -35,6 +35,13 @@ final class Proposer: Sendable {
         var isClosed = false
     }
 
+    private enum TimerTurn {
+        case due
+        /// It is to wait for an earlier time than it does.
+        case sooner
+        case closed
+    }
+
     private let log: any RecordLog
     private let store: IndexStore
     private let readers: ReaderThreads
@@ -177,13 +184,16 @@ final class Proposer: Sendable {
 
     private func keepTime() {
         while true {
-            let isClosed: Bool? = timer.wait(until: timer.read { $0.wakeAt } ?? .distant) { timer in
-                if timer.isClosed { return true }
-                guard let wakeAt = timer.wakeAt, wakeAt <= .now else { return nil }
+            let end = timer.read { $0.wakeAt } ?? .distant
+            let turn: TimerTurn? = timer.wait(until: end) { timer in
+                if timer.isClosed { return .closed }
+                guard let wakeAt = timer.wakeAt else { return nil }
+                guard wakeAt <= .now else { return wakeAt < end ? .sooner : nil }
                 timer.wakeAt = nil
-                return false
+                return .due
             }
-            guard isClosed != true else { return }
+            if turn == .closed { return }
+            guard turn == .due else { continue }
             let nextEntry = gate.expire(now: .now)
             step { state in
                 state.timerAt = nil
