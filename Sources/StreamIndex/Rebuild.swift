@@ -107,7 +107,7 @@ extension StreamIndex {
     public func compare(
         directory: String?, progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> IndexComparison {
-        try await onOwnThread(named: "index-verify") { [store] in
+        try await onOwnThread(named: "index-verify") { [store, ownSegments] in
             // What the walk sees stays as it is now, whatever is appended meanwhile.
             let mine = KeyIterator(store.keyValue, from: [], to: [])
             var ends: [Int64] = []
@@ -120,7 +120,9 @@ extension StreamIndex {
             let other: IndexStore
             do {
                 other = try inWordsOfTheIndex {
-                    try IndexRebuild.build(from: store.segments, directory: directory, upTo: ends, progress: progress)
+                    try ownSegments?.sync()
+                    return try IndexRebuild.build(
+                        from: store.segments, directory: directory, upTo: ends, progress: progress)
                 }
             } catch let error as IndexError where error.code == .damaged {
                 comparison.problems.append(error.message)

@@ -55,7 +55,8 @@ public final class StreamIndex: Sendable {
     let identity: Identity
     let store: IndexStore
     private let log: any RecordLog
-    private let ownSegments: SegmentWriter?
+    /// What the index itself writes is shown to a scan once it is synced.
+    let ownSegments: SegmentWriter?
     private let readers: ReaderThreads
     private let readGate = Gate(count: IndexLimits.readsInFlight)
     private let proposer: Proposer
