@@ -84,6 +84,8 @@ let package = Package(
         .testTarget(
             name: "KillTests", dependencies: ["Tributary", "EventLog", "KillLoad", "KilledWriter"],
             swiftSettings: safe),
+        .testTarget(
+            name: "RaceTests", dependencies: ["Tributary", "StreamIndex", "EventLog"], swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
     ],
     cxxLanguageStandard: .cxx17
