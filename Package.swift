@@ -74,6 +74,20 @@ let package = Package(
         .testTarget(
             name: "TributaryTests",
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
+        .testTarget(
+            name: "StreamIndexTests",
+            dependencies: ["StreamIndex", "AppendRule", "Envelope", "EventLog", "KeyValue", "Segments"],
+            swiftSettings: safe),
+        .target(
+            name: "KillLoad", dependencies: ["Tributary"], path: "Tests/Support/KillLoad", swiftSettings: safe),
+        .executableTarget(
+            name: "KilledWriter", dependencies: ["KillLoad", "Tributary", "EventLog"],
+            path: "Tests/Support/KilledWriter", swiftSettings: safe),
+        .testTarget(
+            name: "KillTests", dependencies: ["Tributary", "EventLog", "KillLoad", "KilledWriter"],
+            swiftSettings: safe),
+        .testTarget(
+            name: "RaceTests", dependencies: ["Tributary", "StreamIndex", "EventLog"], swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
         .target(
             name: "SegmentsTestSupport", dependencies: ["Segments"], path: "Tests/Support/SegmentsTestSupport",

@@ -121,7 +121,8 @@ final class LogLoop {
             // A close in between leaves a gap before what still waits: that is not stored.
             if !isWhole { refuseAllIfClosing() }
         } catch {
-            fail("\(error)", reports: [])
+            let isDamage = (error as? SegmentError).map { LogError($0, in: "").code == .damaged } ?? false
+            fail("\(error)", reports: [], isDamage: isDamage)
         }
     }
 
@@ -148,11 +149,11 @@ final class LogLoop {
     }
 
     /// Nothing is stored or delivered any more until the log is opened again.
-    private func fail(_ message: String, reports: [TagReport]) {
+    private func fail(_ message: String, reports: [TagReport], isDamage: Bool = false) {
         hasFailed = true
         let all = reports + queue.withLock { $0.fail(message) }
         if !all.isEmpty { handler?.handle(.tags(all)) }
-        handler?.handle(.failed(message))
+        handler?.handle(isDamage ? .damaged(message) : .failed(message))
     }
 
     private func end() {
