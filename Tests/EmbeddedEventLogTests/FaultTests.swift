@@ -138,7 +138,7 @@ import Testing
 
 extension Recorder {
     func waitForRecordsOrFailure(_ count: Int) -> Bool {
-        seen.wait { seen in
+        wait { seen in
             if seen.records.count >= count { return true }
             for case .failed in seen.events { return false }
             return nil
