@@ -139,7 +139,7 @@ import Testing
             try writer.sync()
         }
         let start = Int(block.frames[0].place.position) - 64
-        #expect(start > SegmentLimits.recoveryBytes + SegmentLimits.blockBytes)
+        #expect(start > 10 * SegmentLimits.windowBytes + SegmentLimits.blockBytes)
         var bytes = storage.contents(name)!
         bytes.replaceSubrange(64..<start, with: [UInt8](repeating: 0, count: start - 64))
         storage.put(name, bytes)
