@@ -4,8 +4,8 @@ import Segments
 /// What the log's thread does until the log is closed.
 ///
 /// When nothing waits to be delivered, it builds a block, syncs it and delivers it, all on this thread: a lone writer
-/// is answered with two thread hops. What came meanwhile is given to the syncer, and the last block is delivered while
-/// the next is being synced. So at most one block is ever written and not synced.
+/// is answered with two thread hops. Under load, what came meanwhile is given to the syncer, and the last block is
+/// delivered while the next is being synced. So at most one block is ever written and not synced.
 final class LogLoop {
     private let queue: Monitor<LogQueue>
     private let writer: SegmentWriter
@@ -50,10 +50,12 @@ final class LogLoop {
 
     /// Waits only while nothing is to be delivered.
     private func next() -> LogQueue.Work? {
-        while hasReady {
-            if let work = queue.read({ $0.next() }), !work.isEnd { return work }
-            deliverReady()
+        if ready.block.frames.count >= EmbeddedLimits.pipelinedRecords, hasReady,
+            let work = queue.read({ $0.next() }), !work.isEnd
+        {
+            return work
         }
+        deliverReady()
         return queue.wait { $0.next() }
     }
 

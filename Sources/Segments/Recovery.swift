@@ -108,9 +108,7 @@ extension SegmentWriter {
     private static func decide(
         _ header: FileHeader, _ file: any SegmentFile
     ) throws(SegmentError) -> TailDecision {
-        var window = FileWindow(byteCount: header.fileBytes) { (bytes, position) throws(SegmentError) in
-            try file.read(into: bytes, at: position)
-        }
+        var window = FileWindow(file, byteCount: header.fileBytes)
         return try TailDecision(header: header, seed: StoreSeed(header.store), window: &window)
     }
 
@@ -229,8 +227,8 @@ extension SegmentWriter {
     }
 
     private static func parts(of range: Range<Int>) -> [Range<Int>] {
-        stride(from: range.lowerBound, to: range.upperBound, by: SegmentLimits.recoveryBytes).map {
-            $0..<min($0 + SegmentLimits.recoveryBytes, range.upperBound)
+        stride(from: range.lowerBound, to: range.upperBound, by: SegmentLimits.copyBytes).map {
+            $0..<min($0 + SegmentLimits.copyBytes, range.upperBound)
         }
     }
 }

@@ -19,8 +19,11 @@ import Testing
         recorder.holdNextRun()
         append(1, to: log)
         recorder.waitUntilHolding()
-        // Two of this size do not fit into one block.
-        if isUnderLoad { log.append(Self.large, to: 0, tag: tag(2)) }
+        // Enough for the second thread to be used; then two of the large size, which do not fit into one block.
+        if isUnderLoad {
+            append(EmbeddedLimits.pipelinedRecords, from: 11, to: log)
+            log.append(Self.large, to: 0, tag: tag(2))
+        }
         for number in 3...4 { log.append(Self.large, to: 0, tag: tag(number)) }
         let first = storage.steps.count + (isUnderLoad ? 2 : 0)
         storage.fail(step: first + (step == .write ? 0 : 1))
@@ -43,7 +46,7 @@ import Testing
         await log.close()
         #expect(storage.steps == steps)
         let seen = recorder.records
-        #expect(seen.count == (isUnderLoad ? 2 : 1))
+        #expect(seen.count == (isUnderLoad ? 2 + EmbeddedLimits.pipelinedRecords : 1))
         #expect(bounds == 0..<Int64(seen.count))
         #expect(recorder.events.count { if case .failed = $0 { true } else { false } } == 1)
 
@@ -139,7 +142,7 @@ import Testing
 
 extension Recorder {
     func waitForRecordsOrFailure(_ count: Int) -> Bool {
-        seen.wait { seen in
+        wait { seen in
             if seen.records.count >= count { return true }
             for case .failed in seen.events { return false }
             return nil

@@ -30,17 +30,23 @@ final class Recorder: LogHandler {
             $0.runs.append(run.entries.count)
             if $0.holdsNextRun { $0.isHolding = true }
         }
-        seen.wait { $0.isHolding ? nil : () }
+        wait { $0.isHolding ? nil : () }
     }
 
     func handle(_ event: LogEvent) {
         seen.withLock { $0.events.append(event) }
     }
 
+    /// Waits for what must come; a log that never brings it ends the test run rather than holding it up.
+    func wait<R>(_ body: (inout Seen) -> R?) -> R {
+        guard let result = seen.wait(until: .now + .seconds(60), body) else { fatalError("the log did not do it") }
+        return result
+    }
+
     /// The next run does not return before `release`.
     func holdNextRun() { seen.withLock { $0.holdsNextRun = true } }
 
-    func waitUntilHolding() { seen.wait { $0.isHolding ? () : nil } }
+    func waitUntilHolding() { wait { $0.isHolding ? () : nil } }
 
     func release() {
         seen.withLock {
@@ -50,12 +56,12 @@ final class Recorder: LogHandler {
     }
 
     func waitForRecords(_ count: Int) -> [StoredRecord] {
-        seen.wait { $0.records.count >= count ? $0.records : nil }
+        wait { $0.records.count >= count ? $0.records : nil }
     }
 
     /// All tag reports so far, once there are so many.
     func waitForReports(_ count: Int) -> [LogTag: TagOutcome] {
-        seen.wait { seen in
+        wait { seen in
             let reports = seen.events.flatMap { event -> [TagReport] in
                 if case .tags(let reports) = event { reports } else { [] }
             }
@@ -64,8 +70,11 @@ final class Recorder: LogHandler {
     }
 
     func waitForFailure() -> String {
-        seen.wait { seen in
-            for case .failed(let message) in seen.events { return message }
+        wait { seen in
+            for event in seen.events {
+                if case .failed(let message) = event { return message }
+                if case .damaged(let message) = event { return message }
+            }
             return nil
         }
     }

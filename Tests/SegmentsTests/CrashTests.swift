@@ -146,6 +146,7 @@ struct CrashModel {
                 if !isPowerCut, random.chance(50) {
                     // What a failed sync lost is still shown by the page cache, and must be there for good then.
                     try model.kill()
+                    if random.chance(50) { _ = model.writeAndSync() }
                 }
                 try model.cutPower()
                 let isWell = model.writeAndSync()

@@ -128,6 +128,34 @@ import Testing
         }
     }
 
+    /// What shows that the file's beginning was synced may lie further behind than recovery reads at once.
+    @Test func damageIsSeenFromFarBehind() throws {
+        let storage = CrashStorage(seed: 1)
+        let name = "0000000000.seg"
+        let writer = try SegmentWriter.create(in: storage, store: testStore, fileBytes: 5 * SegmentLimits.blockBytes)
+        var block = SegmentBlock([TestRecord(key: nil, value: [UInt8](repeating: 9, count: SegmentLimits.recordBytes))])
+        while writer.frameCount < 8 {
+            try writer.write(&block)
+            try writer.sync()
+        }
+        let start = Int(block.frames[0].place.position) - 64
+        #expect(start > 10 * SegmentLimits.windowBytes + SegmentLimits.blockBytes)
+        var bytes = storage.contents(name)!
+        bytes.replaceSubrange(64..<start, with: [UInt8](repeating: 0, count: start - 64))
+        storage.put(name, bytes)
+        let damaged = storage.afterKill()
+        try Self.expectRefused(damaged, file: name, 64)
+        // Without that block the rest is a torn tail, in several parts.
+        bytes[start] ^= 1
+        storage.put(name, bytes)
+        let opened = try SegmentWriter.open(in: storage, store: testStore)
+        #expect(opened.reader.frameCount == 0)
+        let tail = try #require(opened.tornTail)
+        #expect(tail.byteCount == start + block.bytes.count - 64)
+        #expect(storage.contents(tail.copy) == Array(bytes[64..<(64 + tail.byteCount)]))
+        #expect(storage.contents(name)![64...].allSatisfy { $0 == 0 })
+    }
+
     /// A block in a record's value is data, also where it lies at a multiple of 64.
     @Test func aCopyOfABlockInsideARecordIsNoBlock() throws {
         let storage = CrashStorage(seed: 3)

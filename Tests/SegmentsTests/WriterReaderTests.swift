@@ -86,7 +86,7 @@ import Testing
     /// A scan crosses its buffer's end within blocks, and lends at most so many frames at once.
     @Test func scansBlocksOfAllSizes() throws {
         var random = SeededRandom()
-        let writer = try SegmentWriter.create(in: MemoryStorage(), store: testStore, fileBytes: 16 << 20)
+        let writer = try SegmentWriter.create(in: MemoryStorage(), store: testStore)
         var count: Int64 = 0
         for size in [10, 100_000, 1_900_000, 400_000, 2_000_000, 64, 700_000, 1_500_000] {
             var block = SegmentBlock()

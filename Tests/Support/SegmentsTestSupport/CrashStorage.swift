@@ -1,3 +1,4 @@
+import Glibc
 public import Segments
 import Synchronization
 
@@ -210,6 +211,7 @@ extension CrashStorage.Node {
 final class CrashFile: SegmentFile {
     private let storage: CrashStorage
     private let index: Int
+    private static let zeros = [UInt8](repeating: 0, count: 512)
 
     init(_ storage: CrashStorage, _ index: Int) {
         self.storage = storage
@@ -224,6 +226,21 @@ final class CrashFile: SegmentFile {
                 throw SegmentError(.damaged, position: position, "the file ends too early")
             }
             bytes.copyBytes(from: state.nodes[index].current[position..<(position + bytes.count)])
+        }
+    }
+
+    func skipZeros(from position: Int) throws(SegmentError) -> Int {
+        storage.state.withLock { state in
+            // File systems tell it by whole sectors.
+            state.nodes[index].current.withUnsafeBytes { bytes in
+                var sector = position / 512 * 512
+                while sector < bytes.count,
+                    memcmp(bytes.baseAddress! + sector, Self.zeros, min(512, bytes.count - sector)) == 0
+                {
+                    sector += 512
+                }
+                return min(max(position, sector), bytes.count)
+            }
         }
     }
 
