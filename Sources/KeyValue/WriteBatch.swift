@@ -19,6 +19,10 @@ public final class WriteBatch: @unchecked Sendable {
     }
 
     public func put(_ key: [UInt8], _ value: [UInt8]) {
+        put(key.span, value.span)
+    }
+
+    public func put(_ key: Span<UInt8>, _ value: Span<UInt8>) {
         key.withUnsafeBytes { key in
             value.withUnsafeBytes { value in
                 rocksdb_writebatch_put(
