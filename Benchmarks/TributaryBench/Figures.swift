@@ -2,17 +2,29 @@
 
 import Foundation
 
-/// Seconds that `body` takes.
-func seconds(_ body: () throws -> Void) rethrows -> Double {
-    let start = ContinuousClock.now
-    try body()
-    return (ContinuousClock.now - start) / .seconds(1)
-}
+/// What something took: on the clock, and of all processors together, which other programs disturb less.
+struct Effort: Sendable {
+    var seconds: Double
+    var processor: Double
 
-func asyncSeconds(_ body: () async throws -> Void) async rethrows -> Double {
-    let start = ContinuousClock.now
-    try await body()
-    return (ContinuousClock.now - start) / .seconds(1)
+    static func of(_ body: () throws -> Void) rethrows -> Effort {
+        let (start, used) = (ContinuousClock.now, processorSeconds)
+        try body()
+        return Effort(seconds: (ContinuousClock.now - start) / .seconds(1), processor: processorSeconds - used)
+    }
+
+    static func ofAsync(_ body: () async throws -> Void) async rethrows -> Effort {
+        let (start, used) = (ContinuousClock.now, processorSeconds)
+        try await body()
+        return Effort(seconds: (ContinuousClock.now - start) / .seconds(1), processor: processorSeconds - used)
+    }
+
+    /// Of this process, all threads.
+    private static var processorSeconds: Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1_000_000 }
+    }
 }
 
 func fixed(_ number: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", number) }

@@ -38,35 +38,32 @@ struct Layout: Sendable {
     ]
 }
 
-/// Puts events under a layout, run by run.
+/// What puts events under a layout, run by run.
 struct LayoutWriter {
     static let bitmapBlock = 256
     private static let entryBytes = 30
     private static let stateBytes = 33
 
     let layout: Layout
-    private let store: KeyValueStore
+    private(set) var writes = RecordedWrites()
     private let record: [UInt8]
-    private let batch = WriteBatch()
     private var versions: [Int64]
     private var sequence = 0
     private var touched: [Int] = []
     private var isTouched: [Bool]
     private var categories: [String: Int] = [:]
     private var types: [String: Int] = [:]
-    private(set) var putBytes = 0
 
     /// - Parameter record: stands for every record.
-    init(_ layout: Layout, _ store: KeyValueStore, streams: Int, record: [UInt8]) {
+    init(_ layout: Layout, streams: Int, record: [UInt8]) {
         self.layout = layout
-        self.store = store
         self.record = record
         versions = Array(repeating: -1, count: streams)
         isTouched = Array(repeating: false, count: streams)
     }
 
     /// One batch of one event for each of the streams.
-    mutating func write(_ run: ArraySlice<Int>) throws {
+    mutating func write(_ run: ArraySlice<Int>) {
         for stream in run { add(stream) }
         for stream in touched {
             if layout.hasStates { put(Self.state(stream), Self.number(stream) + Self.fill(Self.stateBytes - 8)) }
@@ -76,8 +73,7 @@ struct LayoutWriter {
         putPlaces(sequence % layout.placeBlock)
         putBitmaps()
         put(Array("p0000".utf8), Self.fill(152))
-        try store.write(batch)
-        batch.removeAll()
+        writes.endBatch()
     }
 
     private mutating func add(_ stream: Int) {
@@ -130,8 +126,7 @@ struct LayoutWriter {
     }
 
     private mutating func put(_ key: [UInt8], _ value: [UInt8]) {
-        putBytes += key.count + value.count
-        batch.put(key, value)
+        writes.put(key, value)
     }
 
     // MARK: - Keys

@@ -38,10 +38,10 @@ enum LayoutBenchmark: Benchmark {
     }
 
     fileprivate static func randomReads(_ streams: Int, _ body: (Int) throws -> Void) rethrows -> Double {
-        let time = try seconds {
+        let effort = try Effort.of {
             for _ in 0..<reads { try body(Int.random(in: 0..<streams)) }
         }
-        return Double(reads) / time
+        return Double(reads) / effort.seconds
     }
 }
 
@@ -64,6 +64,7 @@ private struct RecordFile: Sendable {
 private struct LayoutResults: Sendable {
     let layout: Layout
     private var written: [Double] = []
+    private var processor: [Double] = []
     private var reads: [Double] = []
     private var versions: [Double] = []
     private var putBytes = 0.0
@@ -77,15 +78,17 @@ private struct LayoutResults: Sendable {
         let streams = (order.max() ?? 0) + 1
         let store = try KeyValueStore(.directory(path))
         defer { store.close() }
-        var writer = LayoutWriter(layout, store, streams: streams, record: records.record)
-        let time = try seconds {
-            for start in stride(from: 0, to: order.count, by: run) {
-                try writer.write(order[start..<min(order.count, start + run)])
-            }
+        var writer = LayoutWriter(layout, streams: streams, record: records.record)
+        for start in stride(from: 0, to: order.count, by: run) {
+            writer.write(order[start..<min(order.count, start + run)])
+        }
+        let effort = try Effort.of {
+            try writer.writes.replay(into: store)
             try store.flush()
         }
-        written.append(Double(order.count) / time)
-        putBytes = Double(writer.putBytes) / Double(order.count)
+        written.append(Double(order.count) / effort.seconds)
+        processor.append(effort.processor / Double(order.count) * 1_000_000)
+        putBytes = Double(writer.writes.byteCount) / Double(order.count)
         diskBytes = Double(ScratchDirectory.bytes(of: path)) / Double(order.count)
         let reader = LayoutReader(
             layout: layout, store: store, records: records.descriptor, recordBytes: records.record.count)
@@ -106,12 +109,13 @@ private struct LayoutResults: Sendable {
 
     static let header =
         pad("", 36)
-        + ["events/s in", "x", "put B/event", "disk B/event", "20-reads/s", "x", "versions/s"]
+        + ["events/s in", "x", "CPU us/event", "put B/event", "disk B/event", "20-reads/s", "x", "versions/s"]
         .map { right($0, $0 == "x" ? 7 : 13) }.joined()
 
     func line(against other: LayoutResults) -> String {
         pad(layout.name, 36) + right(fixed(median(written), 0), 13)
-            + right(fixed(median(written) / median(other.written), 2), 7) + right(fixed(putBytes, 0), 13)
+            + right(fixed(median(written) / median(other.written), 2), 7) + right(fixed(median(processor), 2), 13)
+            + right(fixed(putBytes, 0), 13)
             + right(fixed(diskBytes, 0), 13) + right(fixed(median(reads), 0), 13)
             + right(fixed(median(reads) / median(other.reads), 2), 7) + right(fixed(median(versions), 0), 13)
     }

@@ -3,6 +3,7 @@
 import EmbeddedEventLog
 import EventLog
 import Foundation
+import KeyValue
 import Segments
 import StreamIndex
 import Tributary
@@ -35,10 +36,10 @@ enum RebuildBenchmark: Benchmark {
 
         var times = Times()
         for round in 0..<settings["rounds"] {
-            times.scans.append(try await onOwnThread(named: "scan") { try seconds { try scan(path) } })
+            times.scans.append(try await onOwnThread(named: "scan") { try Effort.of { try scan(path) } })
             if round % 2 == 0 { try await times.measurePeer(writes, maker.logBytes, directory) }
             times.rebuilds.append(
-                try await asyncSeconds { _ = try await EventStore.rebuildIndex(.directory(path)) })
+                try await Effort.ofAsync { _ = try await EventStore.rebuildIndex(.directory(path)) })
             if round % 2 == 1 { try await times.measurePeer(writes, maker.logBytes, directory) }
         }
         times.report(events)
@@ -57,39 +58,44 @@ enum RebuildBenchmark: Benchmark {
 }
 
 private struct Times {
-    var scans: [Double] = []
-    var rebuilds: [Double] = []
-    var peers: [Double] = []
-    var plainWrites: [Double] = []
+    var scans: [Effort] = []
+    var rebuilds: [Effort] = []
+    var peers: [Effort] = []
+    var plainWrites: [Effort] = []
 
     mutating func measurePeer(_ writes: RecordedWrites, _ logBytes: Int, _ directory: ScratchDirectory) async throws {
-        let time = try await onOwnThread(named: "peer") {
-            (
-                entries: try seconds { try writes.replay(into: directory.place("peer")) },
-                log: try seconds { try writePlainly(logBytes, to: directory.place("plain")) }
-            )
+        let (entries, log) = try await onOwnThread(named: "peer") {
+            let entries = try Effort.of {
+                let store = try KeyValueStore(.directory(directory.place("peer")))
+                defer { store.close() }
+                try writes.replay(into: store)
+            }
+            return (entries, try Effort.of { try writePlainly(logBytes, to: directory.place("plain")) })
         }
-        peers.append(time.entries)
-        plainWrites.append(time.log)
+        peers.append(entries)
+        plainWrites.append(log)
         directory.remove("peer")
         directory.remove("plain")
     }
 
     func report(_ events: Int) {
-        func row(_ name: String, _ times: [Double]) {
-            let time = median(times)
+        func row(_ name: String, _ efforts: [Effort]) {
+            let time = median(efforts.map(\.seconds))
+            let used = median(efforts.map(\.processor)) / Double(events) * 1_000_000
             print(
-                pad(name, 44) + right(fixed(time, 2) + " s", 10)
-                    + right(fixed(Double(events) / time, 0) + " events/s", 20))
+                pad(name, 48) + right(fixed(time, 2), 9) + right(fixed(Double(events) / time, 0), 12)
+                    + right(fixed(used, 2), 14))
         }
+        print(pad("", 48) + right("seconds", 9) + right("events/s", 12) + right("CPU us/event", 14))
         row("log: read and checked, nothing done with it", scans)
         row("RocksDB: the same entries, order and batches", peers)
         row("a plain write of the log's bytes, not synced", plainWrites)
         row("store: rebuild-index", rebuilds)
         print("")
-        let both = zip(peers, plainWrites).map { $0 + $1 }
-        print(Floor(name: "rebuild's speed / RocksDB's and the plain write's", both, rebuilds, least: 0.5).line)
-        print(Floor(name: "rebuild's speed / RocksDB's alone", peers, rebuilds).line)
+        let both = zip(peers, plainWrites).map { $0.seconds + $1.seconds }
+        let times = rebuilds.map(\.seconds)
+        print(Floor(name: "rebuild's speed / RocksDB's and the plain write's", both, times, least: 0.5).line)
+        print(Floor(name: "rebuild's speed / RocksDB's alone", peers.map(\.seconds), times).line)
     }
 }
 

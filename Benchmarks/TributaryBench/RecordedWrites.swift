@@ -66,31 +66,31 @@ func rocksDBWrite(
     WriteRecorder.forward(db, options, batch, error)
 }
 
-/// Entries in the order and the batches in which they were written.
+/// Entries in the order and the batches in which they are written.
 struct RecordedWrites: Sendable {
     private var bytes: [UInt8] = []
     private var entries: [(key: Range<Int>, value: Range<Int>)] = []
-    private var batches: [Range<Int>] = []
+    private var batchEnds: [Int] = []
 
     var entryCount: Int { entries.count }
-    var batchCount: Int { batches.count }
+    var batchCount: Int { batchEnds.count }
     var byteCount: Int { entries.reduce(0) { $0 + $1.key.count + $1.value.count } }
+
+    init() {}
 
     /// - Parameter batches: in RocksDB's own form: sequence (8 bytes), count (4), then for each entry a tag, and key and
     ///   value with their lengths before them.
     init(_ batches: [[UInt8]]) {
         for batch in batches {
-            let first = entries.count
-            let start = bytes.count
+            var next = bytes.count + 12
             bytes += batch
-            var next = start + 12
             while next < bytes.count {
                 precondition(bytes[next] == 1, "the index only puts")
                 next += 1
                 let key = takeBytes(&next)
                 entries.append((key, takeBytes(&next)))
             }
-            self.batches.append(first..<entries.count)
+            endBatch()
         }
     }
 
@@ -106,16 +106,27 @@ struct RecordedWrites: Sendable {
         return next..<next + length
     }
 
-    /// Writes all of it, in the same order and batches, into a new store that is closed at the end.
-    func replay(into directory: String) throws {
-        let store = try KeyValueStore(.directory(directory))
-        defer { store.close() }
+    mutating func put(_ key: [UInt8], _ value: [UInt8]) {
+        let start = bytes.count
+        bytes += key
+        bytes += value
+        entries.append((start..<start + key.count, start + key.count..<bytes.count))
+    }
+
+    mutating func endBatch() {
+        batchEnds.append(entries.count)
+    }
+
+    /// Writes all of it, in the same order and batches.
+    func replay(into store: KeyValueStore) throws {
         let batch = WriteBatch()
         let all = bytes.span
-        for range in batches {
-            for entry in entries[range] { batch.put(all.extracting(entry.key), all.extracting(entry.value)) }
+        var next = 0
+        for end in batchEnds {
+            for entry in entries[next..<end] { batch.put(all.extracting(entry.key), all.extracting(entry.value)) }
             try store.write(batch)
             batch.removeAll()
+            next = end
         }
     }
 }
