@@ -25,9 +25,15 @@ struct Layout: Sendable {
     var hasIDs = false
     var secondary = Secondary.blocks
     var placeBlock = 64
+    /// The entries of a batch are in the order of their keys.
+    var isSorted = false
+    var memtable = 64
 
     static let all = [
         Layout(name: "present"),
+        Layout(name: "present, batches sorted by key", isSorted: true),
+        Layout(name: "present, sorted, 16 MiB memtable", isSorted: true, memtable: 16),
+        Layout(name: "present, 16 MiB memtable", memtable: 16),
         Layout(name: "no state entry, version by a seek", hasStates: false),
         Layout(name: "record in RocksDB, by stream", holdsPayload: true),
         Layout(name: "an append id for every record", hasIDs: true),
@@ -73,7 +79,7 @@ struct LayoutWriter {
         putPlaces(sequence % layout.placeBlock)
         putBitmaps()
         put(Array("p0000".utf8), Self.fill(152))
-        writes.endBatch()
+        if layout.isSorted { writes.endSortedBatch() } else { writes.endBatch() }
     }
 
     private mutating func add(_ stream: Int) {

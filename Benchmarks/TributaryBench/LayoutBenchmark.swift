@@ -21,7 +21,7 @@ enum LayoutBenchmark: Benchmark {
         let streams = max(1, settings["events"] / eventsEach)
         let order = StoreMaker.shuffled(streams: streams, each: eventsEach)
         let records = try RecordFile(path: directory.place("records"), count: order.count)
-        var results = Layout.all.map { LayoutResults(layout: $0) }
+        var results = Layout.all.prefix(Int(ProcessInfo.processInfo.environment["FIRST"] ?? "99")!).map { LayoutResults(layout: $0) }
         for _ in 0..<settings["rounds"] {
             for index in results.indices {
                 let before = results[index]
@@ -76,7 +76,9 @@ private struct LayoutResults: Sendable {
 
     mutating func measure(_ order: [Int], _ run: Int, _ records: RecordFile, _ path: String) throws {
         let streams = (order.max() ?? 0) + 1
-        let store = try KeyValueStore(.directory(path))
+        var limits = KeyValueLimits()
+        limits.memtableBytes = layout.memtable << 20
+        let store = try KeyValueStore(.directory(path), limits: limits)
         defer { store.close() }
         var writer = LayoutWriter(layout, streams: streams, record: records.record)
         for start in stride(from: 0, to: order.count, by: run) {
