@@ -27,7 +27,7 @@ test: setup lint ## Check the formatting, build, and run all tests
 soak: setup ## Run the soak tests, TRIBUTARY_SOAK_SECONDS=600 long
 	TRIBUTARY_SOAK_SECONDS=$(TRIBUTARY_SOAK_SECONDS) $(SWIFT) test --filter Soak
 
-bench: setup ## Build in release and print the figures, with what they are compared to
+bench: setup ## Build in release and print the figures, a few minutes long; BENCH="rebuild --events 3000000" for one
 	$(SWIFT) build -c release
 	@"$$($(SWIFT) build -c release --show-bin-path)/tributary-bench" $(BENCH)
 

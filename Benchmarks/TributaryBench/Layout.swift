@@ -25,15 +25,9 @@ struct Layout: Sendable {
     var hasIDs = false
     var secondary = Secondary.blocks
     var placeBlock = 64
-    /// The entries of a batch are in the order of their keys.
-    var isSorted = false
-    var memtable = 64
 
     static let all = [
         Layout(name: "present"),
-        Layout(name: "present, batches sorted by key", isSorted: true),
-        Layout(name: "present, sorted, 16 MiB memtable", isSorted: true, memtable: 16),
-        Layout(name: "present, 16 MiB memtable", memtable: 16),
         Layout(name: "no state entry, version by a seek", hasStates: false),
         Layout(name: "record in RocksDB, by stream", holdsPayload: true),
         Layout(name: "an append id for every record", hasIDs: true),
@@ -79,7 +73,7 @@ struct LayoutWriter {
         putPlaces(sequence % layout.placeBlock)
         putBitmaps()
         put(Array("p0000".utf8), Self.fill(152))
-        if layout.isSorted { writes.endSortedBatch() } else { writes.endBatch() }
+        writes.endBatch()
     }
 
     private mutating func add(_ stream: Int) {
@@ -93,8 +87,9 @@ struct LayoutWriter {
         put(Self.version(stream, versions[stream]), value)
         if layout.hasIDs || versions[stream] == 0 {
             let id = Samples.id()
-            put([UInt8(ascii: "a")] + Self.number(stream) + Samples.bytes(Int64(bitPattern: id.high))
-                + Samples.bytes(Int64(bitPattern: id.low)), Self.fill(9))
+            put(
+                [UInt8(ascii: "a")] + Self.number(stream) + Samples.bytes(Int64(bitPattern: id.high))
+                    + Samples.bytes(Int64(bitPattern: id.low)), Self.fill(9))
         }
         let category = String(Samples.streamName(stream).prefix { $0 != "-" })
         let type = Samples.types[sequence % Samples.types.count]

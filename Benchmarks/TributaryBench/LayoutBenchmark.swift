@@ -21,7 +21,7 @@ enum LayoutBenchmark: Benchmark {
         let streams = max(1, settings["events"] / eventsEach)
         let order = StoreMaker.shuffled(streams: streams, each: eventsEach)
         let records = try RecordFile(path: directory.place("records"), count: order.count)
-        var results = Layout.all.prefix(Int(ProcessInfo.processInfo.environment["FIRST"] ?? "99")!).map { LayoutResults(layout: $0) }
+        var results = Layout.all.map { LayoutResults(layout: $0) }
         for _ in 0..<settings["rounds"] {
             for index in results.indices {
                 let before = results[index]
@@ -51,7 +51,8 @@ private struct RecordFile: Sendable {
     let descriptor: Int32
 
     init(path: String, count: Int) throws {
-        record = Array(Samples.streamName(1).utf8)
+        record =
+            Array(Samples.streamName(1).utf8)
             + Samples.record([Samples.content(1)], to: Array("Order-1".utf8), .any, store: .random())
         descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
         let block = Array(repeatElement(record, count: 1_000).joined())
@@ -76,9 +77,7 @@ private struct LayoutResults: Sendable {
 
     mutating func measure(_ order: [Int], _ run: Int, _ records: RecordFile, _ path: String) throws {
         let streams = (order.max() ?? 0) + 1
-        var limits = KeyValueLimits()
-        limits.memtableBytes = layout.memtable << 20
-        let store = try KeyValueStore(.directory(path), limits: limits)
+        let store = try KeyValueStore(.directory(path))
         defer { store.close() }
         var writer = LayoutWriter(layout, streams: streams, record: records.record)
         for start in stride(from: 0, to: order.count, by: run) {

@@ -182,7 +182,9 @@ private struct ReadRounds {
         }
         print("")
         let best = rows.map(\.perSecond).max() ?? 0
-        print("the store reads at most \(fixed(best, 0)) streams/s: at least 20000: \(best >= 20_000 ? "met" : "NOT MET")")
+        print(
+            "the store reads at most \(fixed(best, 0)) streams/s: at least 20000: \(best >= 20_000 ? "met" : "NOT MET")"
+        )
         for (width, (row, peer)) in zip(Self.widths, zip(rows, peers)) {
             print(Floor(name: "\(width) at once: streams/s / the raw limit's", row, peer, \.perSecond).line)
         }

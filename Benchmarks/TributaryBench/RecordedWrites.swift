@@ -117,13 +117,6 @@ struct RecordedWrites: Sendable {
         batchEnds.append(entries.count)
     }
 
-    /// As `endBatch`, with the entries in the order of their keys.
-    mutating func endSortedBatch() {
-        let all = bytes
-        entries[(batchEnds.last ?? 0)...].sort { all[$0.key].lexicographicallyPrecedes(all[$1.key]) }
-        endBatch()
-    }
-
     /// Writes all of it, in the same order and batches.
     func replay(into store: KeyValueStore) throws {
         let batch = WriteBatch()
