@@ -127,18 +127,18 @@ private struct Load {
     mutating func measure(
         _ seconds: Double, _ work: @escaping @Sendable (Writer) async throws -> (Writer, [Int64])
     ) async throws {
-        let start = ContinuousClock.now
         var latencies: [Int64] = []
         let before = writers
-        writers = try await withThrowingTaskGroup(of: (Writer, [Int64]).self) { group in
-            for writer in before { group.addTask { try await work(writer) } }
-            return try await group.reduce(into: []) {
-                $0.append($1.0)
-                latencies += $1.1
+        let effort = try await Effort.ofAsync {
+            writers = try await withThrowingTaskGroup(of: (Writer, [Int64]).self) { group in
+                for writer in before { group.addTask { try await work(writer) } }
+                return try await group.reduce(into: []) {
+                    $0.append($1.0)
+                    latencies += $1.1
+                }
             }
         }
-        row.samples.append(
-            Sample(latencies: latencies, seconds: (ContinuousClock.now - start) / .seconds(1), eventsEach: events))
+        row.samples.append(Sample(latencies, effort, eventsEach: events))
     }
 }
 
@@ -218,26 +218,28 @@ private struct AppendRounds {
     private mutating func diskSample() throws -> Sample {
         let record = Samples.record(
             [Samples.content(1)], to: Array("Order-1".utf8), .exactly(1), store: storeID)
-        let start = ContinuousClock.now
         var watch = Stopwatch(seconds: seconds)
-        while watch.isRunning {
-            try disk.write(record)
-            watch.note()
+        let effort = try Effort.of {
+            while watch.isRunning {
+                try disk.write(record)
+                watch.note()
+            }
         }
-        return Sample(latencies: watch.latencies, seconds: (ContinuousClock.now - start) / .seconds(1))
+        return Sample(watch.latencies, effort)
     }
 
     private func pipelinedSample() async throws -> Sample {
         let end = ContinuousClock.now + .seconds(seconds)
         let names = try (0..<10_000).map { try StreamName(Samples.streamName($0)) }
         let input = TimedInput(end: end, names: names)
-        let start = ContinuousClock.now
         var watch = Stopwatch()
-        for try await done in store.append(contentsOf: input, maxInFlight: 10_000) {
-            _ = try done.result.get()
-            watch.note()
+        let effort = try await Effort.ofAsync {
+            for try await done in store.append(contentsOf: input, maxInFlight: 10_000) {
+                _ = try done.result.get()
+                watch.note()
+            }
         }
-        return Sample(latencies: watch.latencies, seconds: (ContinuousClock.now - start) / .seconds(1))
+        return Sample(watch.latencies, effort)
     }
 
     // MARK: - Report
@@ -249,7 +251,7 @@ private struct AppendRounds {
             print(peer.row.line)
             print(load.row.line)
         }
-        print(pad(pipelined.name, 44) + right(fixed(pipelined.perSecond, 0), 11) + "  (10,000 in flight)")
+        print(pipelined.rateLine + "  (10,000 in flight)")
         print("")
         let latency = Floor(
             name: "1 writer: median latency / RocksDB's synchronous put", loads[0].row, peers[0].row,

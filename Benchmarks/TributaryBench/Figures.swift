@@ -42,10 +42,21 @@ struct Sample: Sendable {
     var latencies: [Int64] = []
     /// How long all of it took.
     var seconds = 0.0
-    /// Events (or entries) in one operation.
+    /// Of all processors together, also for what the process did in the background.
+    var processor = 0.0
+    /// Events in one operation.
     var eventsEach = 1
 
     var perSecond: Double { Double(latencies.count) / seconds }
+
+    var processorMicroseconds: Double { processor / Double(max(1, latencies.count)) * 1_000_000 }
+
+    init(_ latencies: [Int64], _ effort: Effort, eventsEach: Int = 1) {
+        self.latencies = latencies
+        seconds = effort.seconds
+        processor = effort.processor
+        self.eventsEach = eventsEach
+    }
 
     var medianNanoseconds: Double { median(latencies.map(Double.init)) }
 }
@@ -73,13 +84,18 @@ struct Row: Sendable {
     static func header(_ operation: String) -> String {
         pad("", 44)
             + ["\(operation)s/s", "events/s", "p50 us", "p90 us", "p99 us", "max us"]
-            .map { right($0, 11) }.joined()
+            .map { right($0, $0.hasPrefix("CPU") ? 14 : 11) }.joined()
+    }
+
+    /// Without latencies.
+    var rateLine: String {
+        let rates = [perSecond, perSecond * Double(samples.first?.eventsEach ?? 1)].map { fixed($0, 0) }
+        let processor = fixed(median(samples.map(\.processorMicroseconds)), 1)
+        return pad(name, 44) + rates.map { right($0, 11) }.joined() + right(processor, 14)
     }
 
     var line: String {
-        let rates = [perSecond, perSecond * Double(samples.first?.eventsEach ?? 1)].map { fixed($0, 0) }
-        let times = percentiles([0.5, 0.9, 0.99, 1]).map { fixed($0, 0) }
-        return pad(name, 44) + (rates + times).map { right($0, 11) }.joined()
+        rateLine + percentiles([0.5, 0.9, 0.99, 1]).map { right(fixed($0, 0), 11) }.joined()
     }
 }
 

@@ -10,7 +10,7 @@ enum LayoutBenchmark: Benchmark {
     static let name = "layout"
     static let summary = "layouts of the index beside each other, in bare RocksDB with the index's settings"
     static let options: [BenchmarkOption] = [
-        .number("events", "events, one a record, 20 a stream, in random order", 1_000_000, quick: 200_000),
+        .number("events", "events, one a record, 20 a stream, in random order", 500_000, quick: 200_000),
         .number("run", "records in a run, which is one batch", 4_096),
         .number("rounds", "how often each layout is measured, in turns", 3, quick: 1),
     ]

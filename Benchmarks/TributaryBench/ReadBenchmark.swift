@@ -164,14 +164,14 @@ private struct ReadRounds {
     }
 
     private func sample(_ width: Int, _ work: @escaping @Sendable () async throws -> [Int64]) async throws -> Sample {
-        let start = ContinuousClock.now
-        let latencies = try await withThrowingTaskGroup(of: [Int64].self) { group in
-            for _ in 0..<width { group.addTask { try await work() } }
-            return try await group.reduce(into: []) { $0 += $1 }
+        var latencies: [Int64] = []
+        let effort = try await Effort.ofAsync {
+            latencies = try await withThrowingTaskGroup(of: [Int64].self) { group in
+                for _ in 0..<width { group.addTask { try await work() } }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
         }
-        return Sample(
-            latencies: latencies, seconds: (ContinuousClock.now - start) / .seconds(1),
-            eventsEach: ReadBenchmark.eventsEach)
+        return Sample(latencies, effort, eventsEach: ReadBenchmark.eventsEach)
     }
 
     func report() {
