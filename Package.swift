@@ -53,7 +53,10 @@ let package = Package(
         // Figures, and what they are compared with.
         .executableTarget(
             name: "TributaryBench",
-            dependencies: ["Tributary", "KeyValue"],
+            dependencies: [
+                "Tributary", "StreamIndex", "EmbeddedEventLog", "EventLog", "Envelope", "AppendRule", "Segments",
+                "KeyValue", "CRocksDB",
+            ],
             path: "Benchmarks/TributaryBench",
             swiftSettings: strict),
 
