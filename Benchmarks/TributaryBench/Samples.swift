@@ -42,7 +42,7 @@ enum Samples {
         let header = RecordHeader(
             kind: .append, expectation: expectation, writeID: UInt64.random(in: 1 ... .max),
             eventCount: events.count, ids: events.map { _ in id() })
-        return Envelope.encode(header, events: events, key: stream, store: store)
+        return RecordEnvelope.encode(header, events: events, key: stream, store: store)
     }
 
     /// Big-endian, so that the order of the bytes is that of the numbers.
