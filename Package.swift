@@ -79,7 +79,7 @@ let package = Package(
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
         .testTarget(
             name: "StreamIndexTests",
-            dependencies: ["StreamIndex", "AppendRule", "Envelope", "EventLog", "KeyValue", "Segments"],
+            dependencies: ["StreamIndex", "AppendRule", "Checksums", "Envelope", "EventLog", "KeyValue", "Segments"],
             swiftSettings: safe),
         .target(
             name: "KillLoad", dependencies: ["Tributary"], path: "Tests/Support/KillLoad", swiftSettings: safe),
