@@ -34,6 +34,7 @@ public final class EmbeddedLog: RecordLog {
         var thread: WorkerThread?
         weak var handler: (any LogHandler)?
         var isReportingLate = false
+        var keepsLock = false
         var wasStarted = false
         var lock: FileLock?
     }
@@ -138,10 +139,20 @@ public final class EmbeddedLog: RecordLog {
 
     private var closed: LogError { LogError(.closed, "\(description.name) is closed; open it again") }
 
+    /// Keeps the directory locked after `close`, until `releaseLock`: what lies over the log may still be at work in it.
+    public func keepLock() {
+        life.withLock { $0.keepsLock = true }
+    }
+
+    /// To be called after `close`.
+    public func releaseLock() {
+        life.withLock { $0.lock = nil }
+    }
+
     private func runLoop(_ handler: (any LogHandler)?) -> WorkerThread {
         WorkerThread(name: "log") { [self] in
             LogLoop(queue: queue, writer: writer, clock: clock, handler: handler).runUntilClosed()
-            life.withLock { $0.lock = nil }
+            life.withLock { if !$0.keepsLock { $0.lock = nil } }
         }
     }
 }

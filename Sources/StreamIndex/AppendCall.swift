@@ -81,8 +81,12 @@ struct AppendCall: Sendable {
     var attempt: UInt32 = 0
     /// Of its newest record, which is also the record's tag.
     var writeID: UInt64 = 0
-    /// All write ids of its records, cancels included.
+    /// All write ids of its records, cancels included. One that is written again after *not stored* keeps its own.
     var writeIDs: [UInt64] = []
+    /// How often in a row its record could not be stored.
+    var refusals = 0
+    /// Why it could not be stored the last time.
+    var refusal: String?
     /// Whether a record of it may have been in the log and was killed.
     var wasCancelled = false
     /// It writes no further attempt.

@@ -215,8 +215,9 @@ struct AppendCalls: Sendable {
 
     private mutating func write(_ id: CallID, attempt: UInt32) {
         guard var call = calls[id] else { return }
+        let isSame = call.phase == .pausing && call.attempt == attempt
         call.attempt = attempt
-        own(&call, id)
+        if !isSame { own(&call, id) }
         calls[id] = call
         set(id, .written)
         var value = call.request.value
@@ -228,7 +229,8 @@ struct AppendCalls: Sendable {
     /// Writes a cancel record for the call's attempt.
     private mutating func cancel(_ id: CallID) {
         guard var call = calls[id] else { return }
-        own(&call, id)
+        // Written again and again while the log is away: one write id serves all copies.
+        if call.phase != .cancelPausing { own(&call, id) }
         call.wasCancelled = true
         calls[id] = call
         set(id, .cancelling)
@@ -262,14 +264,23 @@ struct AppendCalls: Sendable {
         case .temporary where call.phase == .cancelling:
             pauseCancel(id, now)
         case .temporary(let why):
+            calls[id]?.refusal = why
             if call.isFinal { return finish(id, call.wasCancelled ? .cancelled : .notWritten(why)) }
             pause(id, now)
-            // What came after it in its stream waits with it, as far as the log has not begun with it.
-            let active = streams[call.request.stream]?.active ?? []
-            for later in active.drop(while: { $0 != id }).dropFirst() {
-                guard let other = calls[later], other.phase == .written else { continue }
-                if withdraw(LogTag(number: other.writeID)) { pause(later, now) }
-            }
+            withdrawLater(than: id, now, withdraw)
+        }
+    }
+
+    /// What came after a call in its stream waits with it, as far as the log has not begun with it: the last first, so that
+    /// none is left out before a later one.
+    private mutating func withdrawLater(
+        than id: CallID, _ now: ContinuousClock.Instant, _ withdraw: (LogTag) -> Bool
+    ) {
+        guard let stream = calls[id]?.request.stream, let active = streams[stream]?.active else { return }
+        for later in active.drop(while: { $0 != id }).dropFirst().reversed() {
+            guard let other = calls[later], other.phase == .written else { continue }
+            guard withdraw(LogTag(number: other.writeID)) else { return }
+            pause(later, now)
         }
     }
 
@@ -292,15 +303,21 @@ struct AppendCalls: Sendable {
     }
 
     private mutating func pause(_ id: CallID, _ now: ContinuousClock.Instant) {
-        pauseEnds[id] = now + IndexLimits.rewritePause
-        wake(by: now + IndexLimits.rewritePause)
-        set(id, .pausing)
+        pause(id, now, .pausing)
     }
 
     private mutating func pauseCancel(_ id: CallID, _ now: ContinuousClock.Instant) {
-        pauseEnds[id] = now + IndexLimits.rewritePause
-        wake(by: now + IndexLimits.rewritePause)
-        set(id, .cancelPausing)
+        pause(id, now, .cancelPausing)
+    }
+
+    /// Each pause in a row is twice as long as the one before.
+    private mutating func pause(_ id: CallID, _ now: ContinuousClock.Instant, _ phase: CallPhase) {
+        guard let refusals = calls[id]?.refusals else { return }
+        calls[id]?.refusals += 1
+        let pause = min(IndexLimits.rewritePause * (1 << min(refusals, 16)), IndexLimits.longestRewritePause)
+        pauseEnds[id] = now + pause
+        wake(by: now + pause)
+        set(id, phase)
     }
 
     private mutating func wake(by time: ContinuousClock.Instant) {
@@ -313,7 +330,8 @@ struct AppendCalls: Sendable {
         guard let call = calls[id] else { return }
         if !call.isFinal, now >= call.request.settleBy {
             calls[id]?.isFinal = true
-            let late = "the log did not take it before three quarters of the deadline; try again"
+            let late = call.refusal ?? "the log did not take it before three quarters of the deadline; try again"
+            if call.phase == .written { withdrawLater(than: id, now, withdraw) }
             switch call.phase {
             case .waiting, .checking, .pausing:
                 return finish(id, call.wasCancelled ? .cancelled : .notWritten(late))

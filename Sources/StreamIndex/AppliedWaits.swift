@@ -55,10 +55,11 @@ final class AppliedWaits: Sendable {
     ) async -> Outcome {
         let promise = Promise<Outcome>()
         let (id, immediate): (UInt64, Outcome?) = state.withLock { state in
-            if let error = state.failed ?? state.failure[target.channel] { return (0, .failed(error)) }
+            // What was applied stays readable, whatever came then.
             if case .offset(let channel, let offset) = target, state.nextOffsets[channel] > offset {
                 return (0, .reached)
             }
+            if let error = state.failed ?? state.failure[target.channel] { return (0, .failed(error)) }
             state.nextID += 1
             state.waits[state.nextID] = (target, promise)
             return (state.nextID, nil)

@@ -19,12 +19,18 @@ public struct OpenedLog: Sendable {
     public var indexDirectory: String?
     /// What opening has to say to people.
     public var notes: [String]
+    /// Lets others have the place; called when log and index are closed.
+    public var release: @Sendable () -> Void
 
-    public init(log: any RecordLog, segments: SegmentReader?, indexDirectory: String?, notes: [String] = []) {
+    public init(
+        log: any RecordLog, segments: SegmentReader?, indexDirectory: String?, notes: [String] = [],
+        release: @escaping @Sendable () -> Void = {}
+    ) {
         self.log = log
         self.segments = segments
         self.indexDirectory = indexDirectory
         self.notes = notes
+        self.release = release
     }
 
     /// Bytes of the log's own files; 0 where it has none.
@@ -65,6 +71,8 @@ public final class IndexedLog: Sendable {
     private let isClosed = Atomic<Bool>(false)
     /// How many comparisons are at work on threads of their own.
     private let comparisons = Monitor(0)
+    /// One at a time: they use one place.
+    private let isComparing = Monitor(false)
 
     private init(
         store: IndexStore, log: any RecordLog, ownSegments: SegmentWriter?, applier: sending Applier,
@@ -179,7 +187,13 @@ public final class IndexedLog: Sendable {
         defer { comparisons.withLock { $0 -= 1 } }
         if isClosed.load(ordering: .acquiring) { throw closed }
         return try await onOwnThread(named: "index-verify") { [self] in
-            try body { if isClosed.load(ordering: .acquiring) { throw closed } }
+            isComparing.wait { isComparing -> Void? in
+                guard !isComparing else { return nil }
+                isComparing = true
+                return ()
+            }
+            defer { isComparing.withLock { $0 = false } }
+            return try body { if isClosed.load(ordering: .acquiring) { throw closed } }
         }
     }
 

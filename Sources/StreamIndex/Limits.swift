@@ -26,6 +26,8 @@ public enum IndexLimits {
     static let restartsForAGap = 1
     /// Pause before a record that the log could not store is written again.
     static let rewritePause = Duration.milliseconds(50)
+    /// Each pause of one record in a row is twice as long, up to this.
+    static let longestRewritePause = Duration.seconds(1)
     /// Records between two reports of progress at open.
     static let catchUpStep: Int64 = 50_000
     /// How long a new store's first record may take, and how often it is looked for.

@@ -12,6 +12,15 @@ public struct PendingAppend: Sendable {
     let promise: Promise<CallOutcome>
     let proposer: Proposer
 
+    /// Waits for the outcome; where the task is cancelled, only the waiting ends, as `withdrawn`, and the append goes on.
+    public func outcomeUnlessCancelled() async -> CallOutcome {
+        await withTaskCancellationHandler {
+            await promise.value()
+        } onCancel: {
+            promise.fulfil(.withdrawn)
+        }
+    }
+
     /// Waits for the outcome. Cancelling the task withdraws the append, or lets it be settled in the background.
     public func outcome() async -> CallOutcome {
         await withTaskCancellationHandler {

@@ -64,7 +64,6 @@ public enum IndexRebuild {
                 try progress(done, total)
                 return true
             }
-            if let halted = applier.lanes.compactMap(\.halted).first, ends == nil { throw halted }
             return store
         } catch {
             keyValue.close()
@@ -104,11 +103,16 @@ extension RunEntry {
 extension IndexedLog {
     /// Makes the index anew beside this one and compares them, key by key: digests, offsets, every entry.
     ///
-    /// - Parameter directory: where the other one may be made; nil: in memory.
+    /// - Parameters:
+    ///   - directory: where the other one may be made; nil: in memory.
+    ///   - clear: deletes that directory, before and after.
     public func compare(
-        directory: String?, progress: @escaping @Sendable (Int64, Int64) -> Void
+        directory: String?, clear: @escaping @Sendable () throws -> Void,
+        progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> IndexComparison {
         try await compareOnOwnThread { [store, ownSegments] check in
+            try clear()
+            defer { try? clear() }
             // What the walk sees stays as it is now, whatever is appended meanwhile.
             let mine = KeyIterator(store.keyValue, from: [], to: [])
             var ends: [Int64] = []

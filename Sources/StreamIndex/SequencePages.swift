@@ -156,6 +156,9 @@ private struct SequenceWalk {
             found = found.map { isForward ? min($0, here) : max($0, here) } ?? here
         }
         guard let found else { return false }
+        guard isForward ? found >= wanted : found <= wanted else {
+            throw IndexError.damaged("the blocks of a category or an event type are not in order")
+        }
         block = found
         bitmap = try bitmap(of: found)
         if found != wanted {

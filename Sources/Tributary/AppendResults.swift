@@ -35,11 +35,16 @@ public struct AppendResults: AsyncSequence, Sendable {
         /// - Throws: what the input throws, after the results of what it gave before; `CancellationError`.
         public mutating func next() async throws -> IndexedAppendResult? {
             guard let entry = try await intake.next() else { return nil }
-            defer { index += 1 }
+            defer {
+                index += 1
+                intake.makeRoom()
+            }
             let result: Result<AppendResult, AppendError>
             do {
                 switch entry.pending {
-                case .success(let pending): result = .success(try await store.result(of: pending, entry.append))
+                case .success(let pending):
+                    let outcome = await pending.outcomeUnlessCancelled()
+                    result = .success(try await store.result(outcome, of: entry.append))
                 case .failure(let error): result = .failure(error)
                 }
             } catch let error as AppendError {
@@ -93,13 +98,18 @@ private final class Intake: Sendable {
     }
 
     func next() async throws -> TakenIn? { try await queue.next() }
+
+    func makeRoom() { queue.makeRoom() }
 }
 
-/// A queue between one task that adds and one that takes; whoever adds waits where it is full.
+/// A queue between one task that adds and one that takes; whoever adds waits until there is room, which the taker makes
+/// when it is done with an item.
 final class BoundedQueue<Item: Sendable>: Sendable {
     private struct State {
         var items: [Item] = []
         var head = 0
+        /// Items added for which no room was made yet.
+        var inside = 0
         var end: Result<Void, any Error>?
         var taker: CheckedContinuation<Void, Never>?
         var adder: CheckedContinuation<Void, Never>?
@@ -120,7 +130,7 @@ final class BoundedQueue<Item: Sendable>: Sendable {
     func waitForRoom() async {
         await withCheckedContinuation { continuation in
             let hasRoom = state.withLock { state in
-                if state.count < limit || state.end != nil { return true }
+                if state.inside < limit || state.end != nil { return true }
                 state.adder = continuation
                 return false
             }
@@ -131,10 +141,21 @@ final class BoundedQueue<Item: Sendable>: Sendable {
     func add(_ item: Item) {
         let taker = state.withLock { state in
             state.items.append(item)
+            state.inside += 1
             defer { state.taker = nil }
             return state.taker
         }
         taker?.resume()
+    }
+
+    /// The taker is done with an item.
+    func makeRoom() {
+        let adder = state.withLock { state in
+            state.inside -= 1
+            defer { state.adder = nil }
+            return state.adder
+        }
+        adder?.resume()
     }
 
     /// No more is added; what is there can still be taken.
@@ -151,20 +172,16 @@ final class BoundedQueue<Item: Sendable>: Sendable {
     /// Waits for the next item; nil after the last.
     func next() async throws -> Item? {
         while true {
-            let (item, end, adder) = state.withLock { state in
-                guard state.count > 0 else {
-                    return (Item?.none, state.end, CheckedContinuation<Void, Never>?.none)
-                }
+            let (item, end) = state.withLock { state -> (Item?, Result<Void, any Error>?) in
+                guard state.count > 0 else { return (nil, state.end) }
                 let item = state.items[state.head]
                 state.head += 1
                 if state.head > 64, state.head * 2 > state.items.count {
                     state.items.removeFirst(state.head)
                     state.head = 0
                 }
-                defer { state.adder = nil }
-                return (item, nil, state.adder)
+                return (item, nil)
             }
-            adder?.resume()
             if let item { return item }
             if let end {
                 try end.get()

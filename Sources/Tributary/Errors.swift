@@ -3,7 +3,7 @@ public import FoundationEssentials
 /// An input that no store takes: which part, and what is wrong with it.
 public struct InvalidInput: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Code: Sendable, Equatable {
-        case streamName, eventType, contentType, correlationID, causationID, schemaVersion
+        case streamName, category, eventType, contentType, correlationID, causationID, schemaVersion
         case expectedVersion
         case noEvents, tooManyEvents, appendTooLarge
         case readLimit, readToken

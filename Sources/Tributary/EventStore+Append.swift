@@ -43,7 +43,8 @@ extension EventStore {
         deadline: Duration = .seconds(30)
     ) async throws -> AppendResult {
         let append = NewAppend(events, to: stream, expecting: expected)
-        return try await result(of: try await submit(append, deadline: deadline), append)
+        let pending = try await submit(append, deadline: deadline)
+        return try await result(pending.outcome(), of: append)
     }
 
     /// Appends many, with many under way at once. Appends to one stream keep their order; a refused one never ends the
@@ -58,12 +59,17 @@ extension EventStore {
     ///   - appends: taken as room is; each gets one result, in input order.
     ///   - maxInFlight: most appends whose result was not taken yet, 1 or more.
     ///   - deadline: of each append, from when it is handed in.
-    /// - Returns: a sequence for one iteration, which throws what the input throws, and `CancellationError`.
+    /// - Returns: a sequence for one iteration, which throws what the input throws, and `CancellationError`. When its
+    ///   task is cancelled, or it is let go of, nothing more is taken in; what was taken in is still stored, so that no
+    ///   append of a stream is left out before a later one.
     public func append<Appends: AsyncSequence & Sendable>(
         contentsOf appends: Appends, maxInFlight: Int = 1_000, deadline: Duration = .seconds(30)
     ) -> AppendResults where Appends.Element == NewAppend {
         AppendResults(store: self, maxInFlight: maxInFlight, deadline: deadline) { submit in
-            for try await append in appends { await submit(append) }
+            for try await append in appends {
+                try Task.checkCancellation()
+                await submit(append)
+            }
         }
     }
 
@@ -95,12 +101,12 @@ extension EventStore {
         return await index.submit(proposed)
     }
 
-    /// Waits for an append that was handed in.
+    /// What the caller of an append is told.
     ///
     /// - Throws: `AppendError` or `CancellationError`.
-    func result(of pending: PendingAppend, _ append: NewAppend) async throws -> AppendResult {
+    func result(_ outcome: CallOutcome, of append: NewAppend) async throws -> AppendResult {
         let count = Int64(append.events.count)
-        switch await pending.outcome() {
+        switch outcome {
         case .accepted(let version, let sequence, let offset, let isRepeat):
             let partition = index.partition(ofStream: append.stream.utf8)
             let positions = GlobalPosition(sequence)...GlobalPosition(sequence + count - 1)

@@ -1,5 +1,5 @@
 import EventLog
-import FoundationEssentials
+import Foundation
 import StreamIndex
 
 extension EventStore {
@@ -16,9 +16,11 @@ extension EventStore {
             do {
                 let report = try await onOwnThread(named: "index-rebuild") { try rebuild(opened, progress) }
                 await opened.log.close()
+                opened.release()
                 return report
             } catch {
                 await opened.log.close()
+                opened.release()
                 throw error
             }
         }
@@ -31,26 +33,35 @@ extension EventStore {
             throw StoreError(.unavailable, "a store in memory has no index to rebuild")
         }
         let (new, old) = (directory + ".new", directory + ".old")
-        do {
-            try removeIfThere(new)
-            try removeIfThere(old)
-            let rebuilt = try IndexRebuild.run(from: opened, directory: new) { done, total in
-                progress(StoreProgress(recordsDone: done, recordsTotal: total))
-            }
+        try removeIfThere(new)
+        try removeIfThere(old)
+        let rebuilt = try IndexRebuild.run(from: opened, directory: new) { done, total in
+            progress(StoreProgress(recordsDone: done, recordsTotal: total))
+        }
+        try inWords("replace the index's files") {
             if FileManager.default.fileExists(atPath: directory) {
                 try FileManager.default.moveItem(atPath: directory, toPath: old)
             }
             try FileManager.default.moveItem(atPath: new, toPath: directory)
-            try removeIfThere(old)
-            return RebuildReport(records: rebuilt.records, events: rebuilt.events, digests: rebuilt.digests)
-        } catch let error as CocoaError {
-            throw StoreError(.unavailable, "the index's files cannot be replaced: \(error)")
         }
+        try removeIfThere(old)
+        return RebuildReport(records: rebuilt.records, events: rebuilt.events, digests: rebuilt.digests)
     }
 
     private static func removeIfThere(_ path: String) throws {
         guard FileManager.default.fileExists(atPath: path) else { return }
-        try FileManager.default.removeItem(atPath: path)
+        try inWords("delete \(path)") { try FileManager.default.removeItem(atPath: path) }
+    }
+
+    private static func inWords(_ what: String, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as CocoaError {
+            let isRefused = error.code == .fileWriteNoPermission || error.code == .fileReadNoPermission
+            throw StoreError(
+                isRefused ? .noPermission : .unavailable,
+                "cannot \(what): \(error.localizedDescription); mend that and try again")
+        }
     }
 
     /// Makes the index anew beside the one in use and compares them: digests, offsets, every entry.
@@ -60,11 +71,11 @@ extension EventStore {
         progress: @escaping @Sendable (StoreProgress) -> Void = { _ in }
     ) async throws -> VerifyReport {
         let copy = opened.indexDirectory.map { $0 + ".verify" }
-        defer { if let copy { try? Self.removeIfThere(copy) } }
         return try await translated {
-            if let copy { try Self.removeIfThere(copy) }
             let summaries = try await index.partitionSummaries()
-            let comparison = try await index.compare(directory: copy) { done, total in
+            let comparison = try await index.compare(directory: copy) {
+                if let copy { try Self.removeIfThere(copy) }
+            } progress: { done, total in
                 progress(StoreProgress(recordsDone: done, recordsTotal: total))
             }
             return VerifyReport(

@@ -44,6 +44,11 @@ extension EventStore {
             category: filter.category.map { Array($0.utf8) }, types: filter.types.map { Array($0.utf8) },
             maxEvents: IndexLimits.pageEvents)
         var problem = Self.problem(from: position?.value, limit: limit)
+        do throws(InvalidInput) {
+            try InvalidInput.check(filter)
+        } catch {
+            problem = .invalid(error)
+        }
         if index.partitions > 1 { problem = Self.noGlobalOrder }
         return EventSequence(
             store: self, source: .all(request), limit: limit, consistency: consistency, problem: problem)
@@ -61,6 +66,7 @@ extension EventStore {
     /// - Throws: `ReadError`.
     public func position(at date: Date) async throws -> GlobalPosition? {
         if index.partitions > 1 { throw Self.noGlobalOrder }
+        guard !date.timeIntervalSince1970.isNaN else { return nil }
         // A date is a fraction of seconds: what is a whole millisecond to a microsecond counts as one.
         let microseconds = Swift.min(Swift.max((date.timeIntervalSince1970 * 1_000_000).rounded(), 0), 9e18)
         let time = (Int64(microseconds) + 999) / 1_000

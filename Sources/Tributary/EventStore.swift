@@ -58,6 +58,7 @@ public final class EventStore: Sendable {
                 return EventStore(index, opened, options)
             } catch {
                 await opened.log.close()
+                opened.release()
                 throw error
             }
         }
@@ -72,6 +73,7 @@ public final class EventStore: Sendable {
         }
         guard isFirst else { return await closed() }
         await index.close()
+        opened.release()
         let waiting = life.withLock { life in
             life.isClosed = true
             defer { life.waiting = [] }

@@ -6,6 +6,13 @@ extension InvalidInput {
         try check(NameCheck.streamName(streamName), .streamName, "a stream name")
     }
 
+    static func check(_ filter: EventFilter) throws(InvalidInput) {
+        if let category = filter.category {
+            try check(NameCheck.streamName(Array(category.utf8)), .category, "a category")
+        }
+        for type in filter.types { try check(NameCheck.eventType(Array(type.utf8)), .eventType, "an event type") }
+    }
+
     private static func check(
         _ problem: NameCheck.Problem?, _ code: Code, _ what: String
     ) throws(InvalidInput) {

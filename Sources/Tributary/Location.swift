@@ -55,7 +55,7 @@ extension EventStore {
     }
 }
 
-private func createDirectory(_ path: String, _ fileBytes: Int) throws {
+private func createDirectory(_ path: String, _ fileBytes: Int) throws(LogError) {
     let first = StoreCreation.firstRecord(partitions: 1)
     try EmbeddedLog.create(at: path, storeID: first.store, firstRecord: first.record, fileBytes: fileBytes)
 }
@@ -69,9 +69,18 @@ private func openDirectory(
     } catch {
         // An unfinished creation is completed by `create`, and by nothing else.
         guard creating == .ifMissing, error.code == .notAStore else { throw error }
-        try createDirectory(path, fileBytes)
+        do throws(LogError) {
+            try createDirectory(path, fileBytes)
+        } catch {
+            // Somebody else may have been quicker.
+            guard error.code == .alreadyExists else { throw error }
+        }
         log = try EmbeddedLog.open(at: path, fileBytes: fileBytes)
     }
+    log.keepLock()
     return OpenedLog(
-        log: log, segments: log.segments, indexDirectory: log.indexDirectory, notes: log.openingNotes)
+        log: log, segments: log.segments, indexDirectory: log.indexDirectory, notes: log.openingNotes
+    ) {
+        log.releaseLock()
+    }
 }

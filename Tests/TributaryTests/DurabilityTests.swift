@@ -59,6 +59,20 @@ import Tributary
         }
     }
 
+    @Test func severalVerifyAtOnce() async throws {
+        try await withTemporaryDirectory { path in
+            let store = try await EventStore.open(.directory(path + "/store"))
+            for number in 0..<200 { try await store.append(event(), to: try StreamName("S-\(number % 7)")) }
+            try await withThrowingTaskGroup(of: VerifyReport.self) { group in
+                for _ in 0..<4 { group.addTask { try await store.verify() } }
+                for try await report in group { #expect(report.problems == []) }
+            }
+            await store.close()
+            let left = try FileManager.default.contentsOfDirectory(atPath: path + "/store").sorted()
+            #expect(left == ["format", "index", "lock", "log"])
+        }
+    }
+
     @Test func anIndexThatIsGoneIsMadeAgain() async throws {
         try await withTemporaryDirectory { path in
             let location = EventStore.Location.directory(path + "/store")

@@ -81,6 +81,25 @@ import Tributary
         }
     }
 
+    @Test(arguments: TestPlace.ordered)
+    func filtersThatNoEventCanHaveAreRefused(_ place: TestPlace) async throws {
+        try await place.withStore { store in
+            for number in 0..<600 { try await store.append(event("T"), to: try StreamName("Order-\(number)")) }
+            let bad = [
+                EventFilter.category("Order\0"), .category(""), .category(String(repeating: "c", count: 1_025)),
+                .types("T\0"), .types("T", ""), .types(String(repeating: "t", count: 257)),
+            ]
+            for filter in bad {
+                for direction in [ReadDirection.forward, .backward] {
+                    await #expect(throws: ReadError.self) {
+                        try await store.readAll(direction: direction, where: filter).collected()
+                    }
+                }
+            }
+            #expect(try await store.position(at: Date(timeIntervalSince1970: .nan)) == nil)
+        }
+    }
+
     @Test(arguments: TestPlace.allCases)
     func listsStreams(_ place: TestPlace) async throws {
         try await place.withStore { store in
