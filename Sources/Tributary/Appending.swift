@@ -12,6 +12,7 @@ public enum ExpectedVersion: Hashable, Sendable {
 
 /// What an accepted append got.
 public struct AppendResult: Sendable, Equatable {
+    /// The stream that took the events.
     public let stream: StreamName
     /// The versions of the events, one for each.
     public let versions: ClosedRange<Int64>
@@ -45,11 +46,13 @@ public struct ReadToken: Hashable, Sendable, Codable, CustomStringConvertible {
         self.init(storePrefix: prefix, partition: partition, offset: offset)
     }
 
+    /// The token as text: 16 hexadecimal digits of the store, the partition, the offset.
     public var description: String {
         let hex = String(storePrefix, radix: 16)
         return String(repeating: "0", count: 16 - hex.count) + hex + "-\(partition)-\(offset)"
     }
 
+    /// - Throws: `DecodingError` where it is no string, or one that is no token.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let token = ReadToken(try container.decode(String.self)) else {
@@ -58,6 +61,7 @@ public struct ReadToken: Hashable, Sendable, Codable, CustomStringConvertible {
         self = token
     }
 
+    /// Encodes `description`, as one string.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
@@ -65,17 +69,38 @@ public struct ReadToken: Hashable, Sendable, Codable, CustomStringConvertible {
 }
 
 /// An append among many: see `EventStore.append(contentsOf:maxInFlight:)`.
+///
+/// ```swift
+/// let appends = orders.map { NewAppend($0.placed, to: $0.stream, expecting: .noStream) }
+/// ```
+/// The values are checked when the append is handed in.
 public struct NewAppend: Sendable {
+    /// Where the events go: not a stream whose name begins with `$`.
     public var stream: StreamName
+    /// 1 to 1,000 events, together at most 1 MiB (`StoreOptions`), which are stored all or none. The first one's id is
+    /// the append's.
     public var events: [NewEvent]
+    /// What the stream must be for the append to be accepted.
     public var expected: ExpectedVersion
 
+    /// An append of several events.
+    ///
+    /// - Parameters:
+    ///   - events: 1 to 1,000, together at most 1 MiB (`StoreOptions`).
+    ///   - stream: not one that begins with `$`.
+    ///   - expected: `.version` takes 0 or more.
     public init(_ events: [NewEvent], to stream: StreamName, expecting expected: ExpectedVersion = .any) {
         self.stream = stream
         self.events = events
         self.expected = expected
     }
 
+    /// An append of one event.
+    ///
+    /// - Parameters:
+    ///   - event: at most 1 MiB (`StoreOptions`).
+    ///   - stream: not one that begins with `$`.
+    ///   - expected: `.version` takes 0 or more.
     public init(_ event: NewEvent, to stream: StreamName, expecting expected: ExpectedVersion = .any) {
         self.init([event], to: stream, expecting: expected)
     }
@@ -85,5 +110,6 @@ public struct NewAppend: Sendable {
 public struct IndexedAppendResult: Sendable {
     /// The append's place among the inputs, from 0.
     public let index: Int
+    /// What `append` would have returned or thrown.
     public let result: Result<AppendResult, AppendError>
 }

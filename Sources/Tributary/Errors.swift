@@ -2,13 +2,39 @@ public import FoundationEssentials
 
 /// An input that no store takes: which part, and what is wrong with it.
 public struct InvalidInput: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Which part of the input it is.
     public enum Code: Sendable, Equatable {
-        case streamName, category, eventType, contentType, correlationID, causationID, schemaVersion
+        /// A stream name is empty, over 1,024 bytes, not UTF-8 or has a control character, or begins with `$` where
+        /// events are appended. Choose another name.
+        case streamName
+        /// A filter's category is empty, over 1,024 bytes or has a control character. No stream is in such a category.
+        case category
+        /// An event type is empty, over 256 bytes or has a control character. Choose another type.
+        case eventType
+        /// A content type is empty, over 128 bytes or has a control character. Give a media type.
+        case contentType
+        /// A correlation id is over 128 bytes or has a control character. Shorten it or leave it out.
+        case correlationID
+        /// A causation id is over 128 bytes or has a control character. Shorten it or leave it out.
+        case causationID
+        /// A schema version is 0. Count from 1.
+        case schemaVersion
+        /// An exact expected version is below 0 or `Int64.max`. For a new stream expect `.noStream`.
         case expectedVersion
-        case noEvents, tooManyEvents, appendTooLarge
-        case readLimit, readToken
+        /// An append has no event. Append only where there is something to append.
+        case noEvents
+        /// An append has more events than `StoreOptions.maxEventsPerAppend`. Split it.
+        case tooManyEvents
+        /// An append's events take more bytes than `StoreOptions.maxBytesPerAppend`, or than the log takes in one
+        /// record. Split it, or keep large data elsewhere and append a reference.
+        case appendTooLarge
+        /// A read's limit is below 1, or it begins below 0. Ask for 1 event or more, from 0 or later.
+        case readLimit
+        /// A token is of another store. Read with it from the store that gave it.
+        case readToken
     }
 
+    /// Which part of the input it is.
     public let code: Code
     /// What is wrong and what is allowed.
     public let message: String
@@ -23,14 +49,16 @@ public struct InvalidInput: Error, Sendable, Equatable, CustomStringConvertible 
 
 /// Why an append was refused because of its expectation: enough to decide again without another read.
 public struct Conflict: Sendable {
+    /// The stream that refused the append.
     public let stream: StreamName
+    /// What the append expected.
     public let expected: ExpectedVersion
     /// The version of the last event; −1 where the stream has none.
     public let actual: Int64
-    /// The events that the caller did not know of: after the expected version, else from the first readable one; at
-    /// most 100, or 256 KiB of them.
+    /// The events that the caller did not know of: after the expected version, else from the first readable one; as
+    /// many as fit in 100 events and 256 KiB of type, data and metadata. May be empty though there are some.
     public let newerEvents: [RecordedEvent]
-    /// Whether there are more than `newerEvents`.
+    /// Whether there are more than `newerEvents`: read the stream behind them.
     public let hasMore: Bool
 }
 
@@ -50,6 +78,7 @@ public enum AppendError: Error, Sendable, CustomStringConvertible {
     /// Nothing was stored: the store is closed, halted or damaged. It concerns every append.
     case store(StoreError)
 
+    /// Why an append is not stored and never will be.
     public enum NotStored: Sendable, Equatable {
         /// It was withdrawn, by its deadline or by another call with the same ids.
         case cancelled
@@ -80,6 +109,7 @@ public enum AppendError: Error, Sendable, CustomStringConvertible {
 public enum ReadError: Error, Sendable, CustomStringConvertible {
     /// The stream was tombstoned.
     case tombstoned(StreamName)
+    /// The read asks for what no store has.
     case invalid(InvalidInput)
     /// The store is closed, unavailable or damaged. It concerns every call.
     case store(StoreError)
@@ -95,22 +125,41 @@ public enum ReadError: Error, Sendable, CustomStringConvertible {
 
 /// What is wrong with a store as a whole. The message says what to do.
 public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong, for programs.
     public enum Code: Sendable, Equatable {
-        case notAStore, unfinishedCreation, alreadyExists, newerFormat
-        /// Another process (or another part of this one) has it open.
+        /// There is no store, and it was not to be made; or the place holds something else. Name another place.
+        case notAStore
+        /// Open: the creation of the store was interrupted. Create it again; that completes it.
+        case unfinishedCreation
+        /// Create: there is a store already. Open it, or name another place.
+        case alreadyExists
+        /// Open: the store is of a version that this build does not know. Use a newer build.
+        case newerFormat
+        /// Open: another process (or another part of this one) has it open. Close it there.
         case locked
+        /// The system does not let this process at the store's files. Give it the permission.
         case noPermission
+        /// What is read back is not what was stored. Verify the store; where only the index is damaged rebuild it, else
+        /// restore a backup.
         case damaged
-        /// The index does not belong to this log, or is ahead of it.
+        /// The index does not belong to this log, or is ahead of it. Restore the log, or rebuild the index to go on
+        /// with what the log has.
         case indexMismatch
-        /// A partition holds a record that this build must not guess about.
+        /// A partition holds a record that this build must not guess about, and takes no appends. Use a newer build.
         case halted
+        /// The log or the index cannot be reached, read or written, did not answer in time, or has not what was asked
+        /// for (a partition, a global order, an index to rebuild). The message says which; in the first cases see to
+        /// the disk or the log, and try again.
         case unavailable
+        /// The store was closed. Open it again.
         case closed
+        /// Something that should not happen, a defect of this library: report it.
         case `internal`
     }
 
+    /// What is wrong, for programs.
     public let code: Code
+    /// What is wrong and what to do, for people.
     public let message: String
 
     public init(_ code: Code, _ message: String) {

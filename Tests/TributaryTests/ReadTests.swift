@@ -1,3 +1,4 @@
+import EventLog
 import Foundation
 import Testing
 import Tributary
@@ -7,7 +8,7 @@ import Tributary
     func readsBothWaysFromAnywhere(_ place: TestPlace) async throws {
         try await place.withStore { store in
             let stream = try StreamName("Long-1")
-            var random = SystemRandomNumberGenerator()
+            var random = seededRandom()
             var count = 0
             while count < 1_500 {
                 let size = Int.random(in: 1...9, using: &random)
@@ -36,9 +37,10 @@ import Tributary
     func readsAllByPositionCategoryAndType(_ place: TestPlace) async throws {
         try await place.withStore { store in
             var model: [(stream: String, type: String)] = [("$store", "$store-created")]
-            var random = SystemRandomNumberGenerator()
+            var random = seededRandom()
             while model.count < 2_000 {
-                let name = ["Order-\(Int.random(in: 0..<20, using: &random))", "Cart-1", "plain", "-x"].randomElement()!
+                let order = "Order-\(Int.random(in: 0..<20, using: &random))"
+                let name = [order, "Cart-1", "plain", "-x"].randomElement(using: &random)!
                 let types = (0..<Int.random(in: 1...3, using: &random)).map { _ in
                     "T\(Int.random(in: 0..<4, using: &random))"
                 }

@@ -1,3 +1,4 @@
+import EventLog
 import Foundation
 import Testing
 import Tributary
@@ -57,4 +58,12 @@ extension AsyncSequence {
         for try await element in self { all.append(element) }
         return all
     }
+}
+
+/// Random numbers for one test. The seed is printed; the environment variable TRIBUTARY_SEED sets it.
+func seededRandom(for test: String = #function) -> SeededGenerator {
+    let given = ProcessInfo.processInfo.environment["TRIBUTARY_SEED"].flatMap { UInt64($0) }
+    let seed = given ?? UInt64.random(in: 0..<1 << 32)
+    print("\(test): TRIBUTARY_SEED=\(seed)")
+    return SeededGenerator(seed: seed)
 }
