@@ -39,6 +39,9 @@ let package = Package(
             name: "StreamIndex",
             dependencies: ["AppendRule", "Envelope", "KeyValue", "Segments", "EventLog", "Checksums"],
             swiftSettings: safe),
+        .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: strict),
+        .target(name: "KafkaEventLog", dependencies: ["EventLog", "Kafka"], swiftSettings: safe),
         .target(
             name: "Tributary",
             dependencies: ["StreamIndex", "EmbeddedEventLog", "EventLog"],
@@ -69,6 +72,13 @@ let package = Package(
         .target(
             name: "LogContract", dependencies: ["EventLog"], path: "Tests/Support/LogContract", swiftSettings: safe),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "LogContract"], swiftSettings: safe),
+        .target(
+            name: "KafkaBrokers", dependencies: ["CRdKafka"], path: "Tests/Support/KafkaBrokers",
+            swiftSettings: strict),
+        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaBrokers", "CRdKafka"], swiftSettings: strict),
+        .testTarget(
+            name: "KafkaEventLogTests", dependencies: ["KafkaEventLog", "EventLog", "LogContract", "KafkaBrokers"],
+            swiftSettings: strict),
         .testTarget(
             name: "TributaryTests",
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
