@@ -34,8 +34,9 @@ extension KafkaInquiry {
     /// The topic's settings with those that it has by default; such that the broker hides are missing.
     public func topicSettings() throws(KafkaError) -> [String: String] {
         // The request would wait for one until its time is over.
-        guard rd_kafka_controllerid(handle.pointer, KafkaLimits.controllerWait.milliseconds32) >= 0 else {
-            throw KafkaError(.timedOut, "the cluster names no controller")
+        let controller = rd_kafka_controllerid(handle.pointer, KafkaLimits.controllerWait.milliseconds32)
+        guard controller >= 0, try brokers().contains(controller) else {
+            throw KafkaError(.timedOut, "the cluster has no controller now")
         }
         guard let resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name) else { throw Self.noAnswer }
         defer { rd_kafka_ConfigResource_destroy(resource) }

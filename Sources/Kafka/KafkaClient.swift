@@ -82,10 +82,10 @@ struct KafkaClient: Sendable {
             var message: UnsafePointer<CChar>?
             var level: Int32 = 6
             guard rd_kafka_event_log(event.pointer, &facility, &message, &level) == 0 else { return true }
-            configuration.log(
-                KafkaLogLine(
-                    level: Int(level), facility: facility.map { String(cString: $0) } ?? "",
-                    message: configuration.cleared(message.map { String(cString: $0) } ?? "")))
+            let word = facility.map { String(cString: $0) } ?? ""
+            let text = message.map { String(cString: $0) } ?? ""
+            // Every client gets all properties: those that are not for it are no news.
+            if word != "CONFWARN" || !text.contains("will be ignored by this") { say(Int(level), word, text) }
             return true
         case RD_KAFKA_EVENT_STATS:
             let json = rd_kafka_event_stats(event.pointer).map { String(cString: $0) } ?? ""

@@ -190,7 +190,8 @@ extension KafkaConfiguration {
                 ("queued.max.messages.kbytes", "16384"),
             ]
         case .inquiry:
-            return [("queued.min.messages", "1"), ("fetch.error.backoff.ms", "50")]
+            // Log lines wait on the same queue and count: with a small number they would stop fetching for a second.
+            return [("queued.min.messages", "1000"), ("fetch.error.backoff.ms", "50")]
         }
     }
 

@@ -47,7 +47,7 @@ public final class KafkaInquiry: Sendable {
 
     /// The record at an offset; nil where there is none.
     public func record(at offset: Int64, in partition: Int) throws(KafkaError) -> KafkaStoredRecord? {
-        guard try bounds(of: partition).contains(offset) else { return nil }
+        guard offset >= 0 else { return nil }
         let reader = KafkaReader(client: client)
         defer { reader.endAll() }
         try reader.begin(partition, at: offset)
@@ -61,7 +61,7 @@ public final class KafkaInquiry: Sendable {
                 case .record(let message):
                     isOver = true
                     if message.offset == offset { found = Self.copy(message) }
-                case .end(_, let end): isOver = end > offset
+                case .end: isOver = true
                 case .trouble(_, let error): trouble = error
                 }
                 return !isOver
@@ -71,8 +71,10 @@ public final class KafkaInquiry: Sendable {
             last = trouble
             switch trouble.kind {
             case .damaged, .authentication, .notAuthorized: throw trouble
-            // A leader that was one no more: ask again.
-            case .outOfRange: try reader.begin(partition, at: offset)
+            case .outOfRange:
+                guard try bounds(of: partition).contains(offset) else { return nil }
+                // It was said by a leader that was one no more.
+                try reader.begin(partition, at: offset)
             default: break
             }
         }
@@ -89,6 +91,27 @@ public final class KafkaInquiry: Sendable {
 
     /// The brokers' view of the topic; nil where there is no such topic.
     public func partitions() throws(KafkaError) -> [KafkaPartition]? {
+        try metadata { metadata throws(KafkaError) in
+            guard metadata.topic_cnt > 0, let topic = metadata.topics?.pointee else { return .some(nil) }
+            switch topic.err {
+            case RD_KAFKA_RESP_ERR_NO_ERROR:
+                return (0..<Int(topic.partition_cnt)).map { KafkaPartition(topic.partitions[$0]) }
+                    .sorted { $0.number < $1.number }
+            case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return .some(nil)
+            case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: throw KafkaError(topic.err)
+            // Being made, or between two leaders.
+            default: return nil
+            }
+        }
+    }
+
+    /// The ids of the cluster's brokers.
+    func brokers() throws(KafkaError) -> [Int32] {
+        try metadata { metadata in (0..<Int(metadata.broker_cnt)).map { metadata.brokers[$0].id } }
+    }
+
+    /// Asks until `body` takes the answer, nil being none.
+    private func metadata<R>(_ body: (rd_kafka_metadata) throws(KafkaError) -> R?) throws(KafkaError) -> R {
         var last = KafkaError(.timedOut, "no broker answered")
         while let slice = slice {
             var metadata: UnsafePointer<rd_kafka_metadata>?
@@ -99,17 +122,8 @@ public final class KafkaInquiry: Sendable {
                 continue
             }
             defer { rd_kafka_metadata_destroy(metadata) }
-            guard metadata.pointee.topic_cnt > 0, let topic = metadata.pointee.topics?.pointee else { return nil }
-            switch topic.err {
-            case RD_KAFKA_RESP_ERR_NO_ERROR:
-                return (0..<Int(topic.partition_cnt)).map { KafkaPartition(topic.partitions[$0]) }
-                    .sorted { $0.number < $1.number }
-            case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return nil
-            case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: throw KafkaError(topic.err)
-            // Being made, or between two leaders.
-            default: last = try heard(topic.err, last)
-            }
-            _ = troubles(within: .milliseconds(50))
+            if let result = try body(metadata.pointee) { return result }
+            _ = troubles(within: KafkaLimits.askPause)
         }
         throw try ended(last)
     }
@@ -126,7 +140,7 @@ public final class KafkaInquiry: Sendable {
         var error = client.configuration.explained(KafkaError(code))
         if error.kind == .notAuthorized || error.kind == .unsupported { throw error }
         // Where it was refused at once, not to ask in a hurry.
-        let troubles = troubles(within: .milliseconds(50))
+        let troubles = troubles(within: KafkaLimits.askPause)
         if let refusal = troubles.first(where: { $0.kind == .authentication }) { throw refusal }
         if error.kind == .timedOut || error.kind == .other {
             error = troubles.last ?? (last.kind == .timedOut ? error : last)

@@ -15,6 +15,8 @@ public enum KafkaLimits {
     static let replacePause: Duration = .milliseconds(200)
     /// The longest wait for a controller's name, which comes with the first answer of any broker.
     static let controllerWait: Duration = .milliseconds(100)
+    /// Between two tries of a question that was refused at once.
+    static let askPause: Duration = .milliseconds(50)
     /// Slice of a wait for a broker, so that it can be cut short.
     static let askSlice: Duration = .milliseconds(500)
 }

@@ -1,0 +1,54 @@
+import EventLog
+import Foundation
+import KafkaBrokers
+import KafkaEventLog
+import LogContract
+import Testing
+
+/// A new store on a real broker.
+func realPlace(_ broker: RealBroker, partitions: Int) async throws -> KafkaPlace {
+    let servers = try await onOwnThread(named: "start-kafka") { try broker.start() }
+    let place = KafkaPlace(servers: servers, store: "test-\(UUID().uuidString.lowercased())")
+    try await KafkaTopic.create(place, partitions: partitions, replication: 1)
+    return place
+}
+
+private func real(_ broker: RealBroker, partitions: Int) -> LogUnderTest {
+    LogUnderTest(
+        name: "Kafka \(broker.version), \(partitions) partitions", channels: partitions, isReopenable: true,
+        takesSeveral: true
+    ) {
+        let place = try await realPlace(broker, partitions: partitions)
+        return LogPlace { try await KafkaLog.open(place) }
+    }
+}
+
+@Suite(.serialized, .enabled(if: RealBroker.isAtHand, "no real Kafka is at hand"))
+struct RealContractTests {
+    @Test(
+        arguments: [
+            real(.current, partitions: 1), real(.current, partitions: 4), real(.older, partitions: 3),
+        ], ContractCheck.all)
+    func contract(_ log: LogUnderTest, _ check: ContractCheck) async throws {
+        try await check.run(log)
+    }
+
+    @Test(arguments: [RealBroker.current, RealBroker.older])
+    func topicIsMadeAndChecked(_ broker: RealBroker) async throws {
+        let place = try await realPlace(broker, partitions: 3)
+        let report = try await KafkaTopic.check(place)
+        #expect(report.partitions == 3)
+        #expect(report.replication == 1)
+        #expect(report.mismatches == [])
+        await #expect { try await KafkaTopic.create(place, partitions: 3) } throws: {
+            ($0 as? LogError)?.code == .alreadyExists
+        }
+        var missing = place
+        missing.store += "-no"
+        await #expect { [missing] in _ = try await KafkaLog.open(missing) } throws: { ($0 as? LogError)?.code == .notAStore }
+    }
+}
+
+extension RealBroker: CustomTestStringConvertible {
+    public var testDescription: String { "Kafka \(version)" }
+}
