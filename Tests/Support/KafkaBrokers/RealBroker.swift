@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// `TRIBUTARY_TEST_KAFKA` gives an address (HOST:PORT), which then serves for every version.
 /// `TRIBUTARY_KAFKA_HOME` gives a folder with a program `kafka` that understands `start DIR --version V --owner PID`.
-public final class RealBroker: Sendable {
+public final class RealBroker: Sendable, CustomStringConvertible {
     public let version: String
     private let servers = Mutex<Result<String, any Error>?>(nil)
 
@@ -18,6 +18,8 @@ public final class RealBroker: Sendable {
     private init(_ version: String) {
         self.version = version
     }
+
+    public var description: String { "Kafka \(version)" }
 
     private static func variable(_ name: String) -> String? {
         ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
