@@ -75,7 +75,7 @@ let package = Package(
         .target(
             name: "KafkaBrokers", dependencies: ["CRdKafka"], path: "Tests/Support/KafkaBrokers",
             swiftSettings: strict),
-        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaBrokers", "CRdKafka"], swiftSettings: strict),
+        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaBrokers"], swiftSettings: strict),
         .testTarget(
             name: "KafkaEventLogTests", dependencies: ["KafkaEventLog", "EventLog", "LogContract", "KafkaBrokers"],
             swiftSettings: strict),

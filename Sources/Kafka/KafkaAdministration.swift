@@ -3,7 +3,7 @@
 import CRdKafka
 
 extension KafkaInquiry {
-    /// Makes the topic.
+    /// Makes the topic and waits until brokers know it and every partition has a leader.
     ///
     /// - Parameters:
     ///   - partitions: 1 or more.
@@ -26,9 +26,18 @@ extension KafkaInquiry {
         var count = 0
         guard let topics = rd_kafka_CreateTopics_result_topics(result, &count), count > 0 else { throw Self.noAnswer }
         let code = rd_kafka_topic_result_error(topics[0])
-        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return try waitForLeaders(partitions) }
         throw configuration.explained(
             KafkaError(code, rd_kafka_topic_result_error_string(topics[0]).map { String(cString: $0) }))
+    }
+
+    private func waitForLeaders(_ count: Int) throws(KafkaError) {
+        while true {
+            let known = try self.partitions() ?? []
+            if known.count == count, known.allSatisfy({ $0.leader >= 0 }) { return }
+            guard patience > .zero else { throw KafkaError(.timedOut, "the topic was made and has no leaders yet") }
+            _ = troubles(within: KafkaLimits.askPause)
+        }
     }
 
     /// The topic's settings with those that it has by default; such that the broker hides are missing.

@@ -1,7 +1,6 @@
 // A thread that can be waited for. The client library blocks; Swift's cooperative pool must not.
 
 import Foundation
-import Glibc
 
 /// A thread of the operating system with a name.
 final class KafkaThread: Sendable {

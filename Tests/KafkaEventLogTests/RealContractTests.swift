@@ -23,7 +23,7 @@ private func real(_ broker: RealBroker, partitions: Int) -> LogUnderTest {
     }
 }
 
-@Suite(.serialized, .enabled(if: RealBroker.isAtHand, "no real Kafka is at hand"))
+@Suite(.enabled(if: RealBroker.isAtHand, "no real Kafka is at hand"))
 struct RealContractTests {
     @Test(
         arguments: [

@@ -77,7 +77,7 @@ public func threadCount() -> Int {
     return count
 }
 
-/// Threads of the client library and of what wraps it, by their names.
+/// Threads of the client library, by their names.
 public func kafkaThreads() -> [String] {
     guard let directory = opendir("/proc/self/task") else { return [] }
     defer { closedir(directory) }
@@ -91,7 +91,16 @@ public func kafkaThreads() -> [String] {
         var line = [CChar](repeating: 0, count: 64)
         guard fgets(&line, 64, file) != nil else { continue }
         let name = String(decoding: line.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        if name.hasPrefix("rdk") || name.hasPrefix("kafka") { names.append(name) }
+        if name.hasPrefix("rdk") { names.append(name) }
     }
     return names.sorted()
+}
+
+extension rd_kafka_resp_err_t {
+    public static let transport = RD_KAFKA_RESP_ERR__TRANSPORT
+    public static let notLeader = RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION
+    public static let requestTimedOut = RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT
+    public static let outOfRange = RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE
+    public static let notAuthorized = RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+    public static let tooLarge = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
 }

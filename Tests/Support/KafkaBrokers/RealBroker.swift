@@ -1,6 +1,7 @@
 // A real Apache Kafka for tests: given as an address, or started from a folder with a starter script.
 
 import Foundation
+import Glibc
 import Synchronization
 
 /// A real broker of one version, started once for all tests of the process and ended with it.
@@ -46,15 +47,34 @@ public final class RealBroker: Sendable, CustomStringConvertible {
         guard let home = Self.variable("TRIBUTARY_KAFKA_HOME") else { throw CocoaError(.fileNoSuchFile) }
         let directory = FileManager.default.temporaryDirectory
             .appending(path: "tributary-kafka-\(version)-\(ProcessInfo.processInfo.processIdentifier)")
-        let process = Process()
-        process.executableURL = URL(filePath: home).appending(path: "kafka")
-        process.arguments = [
-            "start", directory.path(), "--version", version, "--owner", "\(ProcessInfo.processInfo.processIdentifier)",
-        ]
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
+        try Self.run([
+            URL(filePath: home).appending(path: "kafka").path(), "start", directory.path(), "--version", version,
+            "--owner", "\(ProcessInfo.processInfo.processIdentifier)",
+        ])
+        // Its data goes when we and the broker are gone.
+        let clean = #"(while kill -0 "$1"; do sleep 1; done; sleep 3; rm -rf "$2") >/dev/null 2>&1 &"#
+        try Self.run([
+            "/bin/sh", "-c", clean, "sh", "\(ProcessInfo.processInfo.processIdentifier)", directory.path(),
+        ])
         let bootstrap = try String(contentsOf: directory.appending(path: "bootstrap"), encoding: .utf8)
         return bootstrap.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// Runs a program and waits for it alone: Foundation's `Process` waits for what it leaves running, too.
+    private static func run(_ arguments: [String]) throws {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        var strings = arguments.map { strdup($0) } + [nil]
+        defer { for string in strings { free(string) } }
+        var child: pid_t = 0
+        guard posix_spawn(&child, arguments[0], &actions, nil, &strings, environ) == 0 else {
+            throw CocoaError(.executableLoad)
+        }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        guard status == 0 else { throw CocoaError(.executableRuntimeMismatch) }
     }
 }
