@@ -77,7 +77,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaBrokers"], swiftSettings: strict),
         .testTarget(
-            name: "KafkaEventLogTests", dependencies: ["KafkaEventLog", "EventLog", "LogContract", "KafkaBrokers"],
+            name: "KafkaEventLogTests", dependencies: ["KafkaEventLog", "Kafka", "EventLog", "LogContract", "KafkaBrokers"],
             swiftSettings: strict),
         .testTarget(
             name: "TributaryTests",

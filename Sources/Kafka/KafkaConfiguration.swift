@@ -118,7 +118,16 @@ public struct KafkaConfiguration: Sendable {
                 "; librdkafka \(KafkaLibrary.version) cannot use SCRAM with Kafka 4, also with the right password: "
                 + "use 2.6.1 or newer, or PLAIN over TLS, or mutual TLS"
         }
+        // With TLS 1.3 the broker only closes the connection.
+        if error.kind == .unreachable, properties["security.protocol"]?.lowercased() == "ssl", !hasCertificate {
+            error.message += "; if the broker asks for a client's certificate, set ssl.certificate.location and "
+                + "ssl.key.location"
+        }
         return error
+    }
+
+    private var hasCertificate: Bool {
+        properties.keys.contains { $0.hasPrefix("ssl.certificate") || $0.hasPrefix("ssl.keystore") }
     }
 }
 

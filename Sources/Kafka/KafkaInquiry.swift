@@ -142,8 +142,10 @@ public final class KafkaInquiry: Sendable {
         // Where it was refused at once, not to ask in a hurry.
         let troubles = troubles(within: KafkaLimits.askPause)
         if let refusal = troubles.first(where: { $0.kind == .authentication }) { throw refusal }
-        if error.kind == .timedOut || error.kind == .other {
-            error = troubles.last ?? (last.kind == .timedOut ? error : last)
+        if [.timedOut, .other, .unreachable].contains(error.kind) {
+            // A connection's own words say more than that nobody was reached.
+            let words = troubles.last { $0.kind == .unreachable && $0.name != "_ALL_BROKERS_DOWN" }
+            error = words ?? (last.kind == .timedOut ? error : last)
         }
         return error
     }

@@ -47,11 +47,14 @@ struct RealContractTests {
     }
 }
 
-func expectError(_ code: LogError.Code, _ body: () async throws -> Void) async {
+@discardableResult
+func expectError(_ code: LogError.Code, _ body: () async throws -> Void) async -> LogError? {
     do {
         try await body()
         Issue.record("no error")
+        return nil
     } catch {
         #expect((error as? LogError)?.code == code, "\(error)")
+        return error as? LogError
     }
 }

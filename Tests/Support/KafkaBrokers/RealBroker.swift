@@ -1,6 +1,6 @@
 // A real Apache Kafka for tests: given as an address, or started from a folder with a starter script.
 
-import Foundation
+public import Foundation
 import Glibc
 import Synchronization
 
@@ -15,9 +15,36 @@ public final class RealBroker: Sendable, CustomStringConvertible {
     /// Apache Kafka as it is now, and the last of the line before.
     public static let current = RealBroker("4.3.1")
     public static let older = RealBroker("3.9.2")
+    /// With TLS and SASL, too.
+    public static let secure = RealBroker("4.3.1", isSecure: true)
+    public static let olderSecure = RealBroker("3.9.2", isSecure: true)
 
-    private init(_ version: String) {
+    private let isSecure: Bool
+
+    private init(_ version: String, isSecure: Bool = false) {
         self.version = version
+        self.isSecure = isSecure
+    }
+
+    /// Whether brokers can be started here, with what settings a test needs.
+    public static var canStart: Bool { isAtHand && variable("TRIBUTARY_KAFKA_HOME") != nil }
+
+    /// Where a started broker keeps its files; those of TLS in `tls`.
+    public var directory: URL {
+        FileManager.default.temporaryDirectory.appending(
+            path: "tributary-kafka-\(version)\(isSecure ? "s" : "")-\(ProcessInfo.processInfo.processIdentifier)")
+    }
+
+    /// What a file in `directory` says.
+    public func text(of file: String) throws -> String {
+        try String(contentsOf: directory.appending(path: file), encoding: .utf8)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// Runs one of Kafka's own tools. Blocks for seconds.
+    public func tool(_ arguments: String...) throws {
+        guard let home = Self.variable("TRIBUTARY_KAFKA_HOME") else { throw CocoaError(.fileNoSuchFile) }
+        try Self.run([URL(filePath: home).appending(path: "kafka").path(), "tool"] + arguments)
     }
 
     public var description: String { "Kafka \(version)" }
@@ -37,27 +64,25 @@ public final class RealBroker: Sendable, CustomStringConvertible {
     public func start() throws -> String {
         try servers.withLock { servers in
             if let servers { return try servers.get() }
-            let result = Result { try Self.variable("TRIBUTARY_TEST_KAFKA") ?? launch() }
+            let result = Result { try launch() }
             servers = result
             return try result.get()
         }
     }
 
     private func launch() throws -> String {
+        if !isSecure, let given = Self.variable("TRIBUTARY_TEST_KAFKA") { return given }
         guard let home = Self.variable("TRIBUTARY_KAFKA_HOME") else { throw CocoaError(.fileNoSuchFile) }
-        let directory = FileManager.default.temporaryDirectory
-            .appending(path: "tributary-kafka-\(version)-\(ProcessInfo.processInfo.processIdentifier)")
         try Self.run([
             URL(filePath: home).appending(path: "kafka").path(), "start", directory.path(), "--version", version,
             "--owner", "\(ProcessInfo.processInfo.processIdentifier)",
-        ])
+        ] + (isSecure ? ["--secure"] : []))
         // Its data goes when we and the broker are gone.
         let clean = #"(while kill -0 "$1"; do sleep 1; done; sleep 3; rm -rf "$2") >/dev/null 2>&1 &"#
         try Self.run([
             "/bin/sh", "-c", clean, "sh", "\(ProcessInfo.processInfo.processIdentifier)", directory.path(),
         ])
-        let bootstrap = try String(contentsOf: directory.appending(path: "bootstrap"), encoding: .utf8)
-        return bootstrap.trimmingCharacters(in: .whitespacesAndNewlines)
+        return try text(of: "bootstrap")
     }
 
     /// Runs a program and waits for it alone: Foundation's `Process` waits for what it leaves running, too.
