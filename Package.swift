@@ -77,7 +77,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaBrokers"], swiftSettings: strict),
         .testTarget(
-            name: "KafkaEventLogTests", dependencies: ["KafkaEventLog", "Kafka", "EventLog", "LogContract", "KafkaBrokers"],
+            name: "KafkaEventLogTests",
+            dependencies: ["KafkaEventLog", "Kafka", "EventLog", "LogContract", "KafkaBrokers"],
             swiftSettings: strict),
         .testTarget(
             name: "TributaryTests",

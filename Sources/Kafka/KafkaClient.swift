@@ -45,7 +45,8 @@ struct KafkaClient: Sendable {
         topics = handles
     }
 
-    private static func conf(_ configuration: KafkaConfiguration, _ role: ClientRole) throws(KafkaError) -> OpaquePointer
+    private static func conf(_ configuration: KafkaConfiguration, _ role: ClientRole) throws(KafkaError)
+        -> OpaquePointer
     {
         guard let conf = rd_kafka_conf_new() else { throw KafkaError(.other, "no memory for a configuration") }
         var text = [CChar](repeating: 0, count: 512)

@@ -120,7 +120,8 @@ public struct KafkaConfiguration: Sendable {
         }
         // With TLS 1.3 the broker only closes the connection.
         if error.kind == .unreachable, properties["security.protocol"]?.lowercased() == "ssl", !hasCertificate {
-            error.message += "; if the broker asks for a client's certificate, set ssl.certificate.location and "
+            error.message +=
+                "; if the broker asks for a client's certificate, set ssl.certificate.location and "
                 + "ssl.key.location"
         }
         return error

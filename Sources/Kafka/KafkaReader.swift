@@ -135,7 +135,9 @@ public final class KafkaReader: Sendable {
             client.say(5, "EVENT", "an event of unknown type \(event.type) was dropped")
             return true
         }
-        guard let place = event.place else { return body(.trouble(partition: nil, client.configuration.explained(error))) }
+        guard let place = event.place else {
+            return body(.trouble(partition: nil, client.configuration.explained(error)))
+        }
         return lend(error, rd_kafka_event_error(event.pointer), place.partition, place.offset, body)
     }
 

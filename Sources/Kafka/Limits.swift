@@ -26,6 +26,7 @@ extension Duration {
     var milliseconds32: Int32 {
         let (seconds, fraction) = components
         let all = seconds.multipliedReportingOverflow(by: 1_000)
-        return all.overflow ? 86_400_000 : Int32(min(max(0, all.partialValue + fraction / 1_000_000_000_000_000), 86_400_000))
+        return all.overflow
+            ? 86_400_000 : Int32(min(max(0, all.partialValue + fraction / 1_000_000_000_000_000), 86_400_000))
     }
 }

@@ -93,7 +93,8 @@ struct Delivery: ~Copyable {
             case .end(let channel, let offset): reachedEnd(of: channel, at: offset)
             case .trouble(let channel, let error): trouble(channel, error)
             }
-            return actions.isEmpty && records.entries.count < LogLimits.runRecords && records.bytes.count < LogLimits.runBytes
+            return actions.isEmpty && records.entries.count < LogLimits.runRecords
+                && records.bytes.count < LogLimits.runBytes
         }
         if !records.entries.isEmpty { handler.handle(records) }
     }

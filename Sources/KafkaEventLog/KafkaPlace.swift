@@ -81,7 +81,8 @@ extension LogError {
         case .notAuthorized, .authentication: self.init(.noPermission, "Kafka refuses: \(error)")
         case .alreadyExists: self.init(.alreadyExists, error.description)
         case .unreachable, .timedOut:
-            self.init(.unavailable, "no Kafka broker answers at \(servers): \(error); check the address and the brokers")
+            self.init(
+                .unavailable, "no Kafka broker answers at \(servers): \(error); check the address and the brokers")
         case .damaged: self.init(.damaged, error.description)
         case .closed, .cancelled: self.init(.closed, "the log on Kafka is closed")
         default: self.init(.unavailable, "Kafka: \(error)")

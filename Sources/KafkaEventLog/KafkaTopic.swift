@@ -90,7 +90,9 @@ public enum KafkaTopic {
             found.append(
                 Mismatch(
                     setting: "the replication factor", found: "\(report.replication)", wanted: "\(wanted) or more",
-                    mend: "kafka-reassign-partitions.sh --bootstrap-server \(place.servers) (with a plan for \(place.topic))"))
+                    mend:
+                        "kafka-reassign-partitions.sh --bootstrap-server \(place.servers) (with a plan for \(place.topic))"
+                ))
         }
         for (name, wanted) in settings {
             guard let value = report.settings?[name], !fits(name, value, wanted) else { continue }

@@ -46,7 +46,9 @@ struct Leaders: Sendable {
             repeat {
                 let found = ask { inquiry throws(KafkaError) -> Answer? in
                     guard let partitions = try inquiry.partitions() else { return nil }
-                    guard partitions.count == channels else { return .failed(Self.recounted(channels, partitions.count)) }
+                    guard partitions.count == channels else {
+                        return .failed(Self.recounted(channels, partitions.count))
+                    }
                     for channel in 0..<channels { _ = try inquiry.bounds(of: channel) }
                     return .contact
                 }

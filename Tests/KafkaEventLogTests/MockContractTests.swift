@@ -1,5 +1,5 @@
-import Foundation
 import EventLog
+import Foundation
 import KafkaBrokers
 import KafkaEventLog
 import LogContract
@@ -7,7 +7,8 @@ import Testing
 
 private func mock(partitions: Int, brokers: Int32) -> LogUnderTest {
     LogUnderTest(
-        name: "imitated Kafka, \(partitions) of \(brokers)", channels: partitions, isReopenable: true, takesSeveral: true
+        name: "imitated Kafka, \(partitions) of \(brokers)", channels: partitions, isReopenable: true,
+        takesSeveral: true
     ) {
         let cluster = MockCluster(brokers: brokers)
         let place = mockPlace(cluster, partitions: partitions)

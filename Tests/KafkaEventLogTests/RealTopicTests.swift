@@ -108,7 +108,9 @@ struct RealBrokenTopicTests {
 /// Every way to reach a broker that lets nobody in.
 @Suite(.enabled(if: RealBroker.canStart, "no real Kafka can be started"))
 struct SecurityTests {
-    private func place(_ broker: RealBroker, _ listener: String, _ properties: [String: String]) async throws -> KafkaPlace {
+    private func place(_ broker: RealBroker, _ listener: String, _ properties: [String: String]) async throws
+        -> KafkaPlace
+    {
         _ = try await onOwnThread(named: "start-kafka") { try broker.start() }
         var place = KafkaPlace(
             servers: try broker.text(of: listener), store: "test-\(UUID().uuidString.lowercased())",

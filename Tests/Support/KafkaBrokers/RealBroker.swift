@@ -56,7 +56,8 @@ public final class RealBroker: Sendable, CustomStringConvertible {
     /// Whether there is one; if not, that is said, once.
     public static let isAtHand: Bool = {
         if variable("TRIBUTARY_TEST_KAFKA") != nil || variable("TRIBUTARY_KAFKA_HOME") != nil { return true }
-        print("SKIPPED: no real Kafka; set TRIBUTARY_TEST_KAFKA=HOST:PORT or TRIBUTARY_KAFKA_HOME=FOLDER to test on one")
+        print(
+            "SKIPPED: no real Kafka; set TRIBUTARY_TEST_KAFKA=HOST:PORT or TRIBUTARY_KAFKA_HOME=FOLDER to test on one")
         return false
     }()
 
@@ -73,10 +74,11 @@ public final class RealBroker: Sendable, CustomStringConvertible {
     private func launch() throws -> String {
         if !isSecure, let given = Self.variable("TRIBUTARY_TEST_KAFKA") { return given }
         guard let home = Self.variable("TRIBUTARY_KAFKA_HOME") else { throw CocoaError(.fileNoSuchFile) }
-        try Self.run([
-            URL(filePath: home).appending(path: "kafka").path(), "start", directory.path(), "--version", version,
-            "--owner", "\(ProcessInfo.processInfo.processIdentifier)",
-        ] + (isSecure ? ["--secure"] : []))
+        try Self.run(
+            [
+                URL(filePath: home).appending(path: "kafka").path(), "start", directory.path(), "--version", version,
+                "--owner", "\(ProcessInfo.processInfo.processIdentifier)",
+            ] + (isSecure ? ["--secure"] : []))
         // Its data goes when we and the broker are gone.
         let clean = #"(while kill -0 "$1"; do sleep 1; done; sleep 3; rm -rf "$2") >/dev/null 2>&1 &"#
         try Self.run([
