@@ -46,9 +46,11 @@ let package = Package(
             name: "Tributary",
             dependencies: ["StreamIndex", "EmbeddedEventLog", "EventLog"],
             swiftSettings: safe),
+        .systemLibrary(name: "CGetOpt"),
+        .target(name: "GetOpt", dependencies: ["CGetOpt"], swiftSettings: safe),
         .executableTarget(
             name: "TributaryCommand",
-            dependencies: ["Tributary", "JSONLines"],
+            dependencies: ["Tributary", "JSONLines", "GetOpt"],
             swiftSettings: safe),
 
         // Figures, and what they are compared with.
@@ -83,7 +85,35 @@ let package = Package(
         .testTarget(
             name: "TributaryTests",
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
+        .testTarget(
+            name: "StreamIndexTests",
+            dependencies: ["StreamIndex", "AppendRule", "Envelope", "EventLog", "KeyValue", "Segments"],
+            swiftSettings: safe),
+        .target(
+            name: "KillLoad", dependencies: ["Tributary"], path: "Tests/Support/KillLoad", swiftSettings: safe),
+        .executableTarget(
+            name: "KilledWriter", dependencies: ["KillLoad", "Tributary", "EventLog"],
+            path: "Tests/Support/KilledWriter", swiftSettings: safe),
+        .testTarget(
+            name: "KillTests", dependencies: ["Tributary", "EventLog", "KillLoad", "KilledWriter"],
+            swiftSettings: safe),
+        .testTarget(
+            name: "RaceTests", dependencies: ["Tributary", "StreamIndex", "EventLog"], swiftSettings: safe),
         .testTarget(name: "TidyTests", swiftSettings: safe),
+        .target(
+            name: "SegmentsTestSupport", dependencies: ["Segments"], path: "Tests/Support/SegmentsTestSupport",
+            swiftSettings: strict),
+        .testTarget(
+            name: "SegmentsTests", dependencies: ["Segments", "SegmentsTestSupport"], exclude: ["Golden"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EmbeddedEventLogTests",
+            dependencies: ["EmbeddedEventLog", "EventLog", "LogContract", "Segments", "SegmentsTestSupport"],
+            swiftSettings: strict),
+        .testTarget(name: "JSONLinesTests", dependencies: ["JSONLines"], swiftSettings: strict),
+        .testTarget(
+            name: "TributaryCommandTests", dependencies: ["TributaryCommand", "Tributary"], swiftSettings: strict),
+        .testTarget(name: "ReadmeTests", dependencies: ["Tributary"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -32,6 +32,8 @@ public final class EmbeddedLog: RecordLog {
 
     private struct Life: Sendable {
         var thread: WorkerThread?
+        weak var handler: (any LogHandler)?
+        var isReportingLate = false
         var wasStarted = false
         var lock: FileLock?
     }
@@ -55,7 +57,27 @@ public final class EmbeddedLog: RecordLog {
 
     public func append(_ record: LogRecord, to channel: Int, tag: LogTag) {
         precondition(channel == 0, "an embedded log has one channel")
-        queue.withLock { $0.append(record, tag) }
+        let isLate = queue.withLock { $0.append(record, tag) }
+        if isLate { reportLate() }
+    }
+
+    /// Reports what was refused after the log's thread had ended, on a thread of its own.
+    private func reportLate() {
+        life.withLock { life in
+            guard !life.isReportingLate, let handler = life.handler else { return }
+            life.isReportingLate = true
+            _ = WorkerThread(name: "log-late") { [self] in
+                while let reports = takeLate() { handler.handle(.tags(reports)) }
+            }
+        }
+    }
+
+    private func takeLate() -> [TagReport]? {
+        life.withLock { life in
+            let reports = queue.withLock { $0.takeLate() }
+            if reports.isEmpty { life.isReportingLate = false }
+            return reports.isEmpty ? nil : reports
+        }
     }
 
     public func withdraw(_ tag: LogTag) -> Bool {
@@ -63,25 +85,29 @@ public final class EmbeddedLog: RecordLog {
     }
 
     public func start(from offsets: [Int64], handler: any LogHandler) throws {
-        precondition(offsets.count == 1 && offsets[0] >= 0, "an embedded log has one channel")
-        life.withLock {
-            precondition(!$0.wasStarted && $0.thread == nil, "a log is started once")
+        precondition(offsets.count == 1, "an embedded log has one channel")
+        try life.withLock {
+            precondition(!$0.wasStarted, "a log is started once")
+            if $0.thread != nil { throw closed }
             $0.wasStarted = true
+            $0.handler = handler
             queue.withLock { $0.restart(from: offsets[0]) }
             $0.thread = runLoop(handler)
         }
     }
 
     public func restart(channel: Int, from offset: Int64) {
-        precondition(channel == 0 && offset >= 0, "an embedded log has one channel")
+        precondition(channel == 0, "an embedded log has one channel")
         queue.withLock { $0.restart(from: offset) }
     }
 
     public func bounds(of channel: Int) async throws(LogError) -> Range<Int64> {
-        0..<writer.reader.frameCount
+        if isClosed { throw closed }
+        return 0..<writer.reader.frameCount
     }
 
     public func record(at offset: Int64, in channel: Int) async throws(LogError) -> StoredRecord? {
+        if isClosed { throw closed }
         guard offset >= 0 else { return nil }
         let reader = writer.reader
         do {
@@ -107,6 +133,10 @@ public final class EmbeddedLog: RecordLog {
         }
         try? await onOwnThread(named: "log-close") { thread.join() }
     }
+
+    private var isClosed: Bool { queue.read { !$0.isOpen } }
+
+    private var closed: LogError { LogError(.closed, "\(description.name) is closed; open it again") }
 
     private func runLoop(_ handler: (any LogHandler)?) -> WorkerThread {
         WorkerThread(name: "log") { [self] in

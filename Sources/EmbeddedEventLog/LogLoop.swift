@@ -4,8 +4,8 @@ import Segments
 /// What the log's thread does until the log is closed.
 ///
 /// When nothing waits to be delivered, it builds a block, syncs it and delivers it, all on this thread: a lone writer
-/// is answered with two thread hops. What came meanwhile is given to the syncer, and the last block is delivered while
-/// the next is being synced. So at most one block is ever written and not synced.
+/// is answered with two thread hops. Under load, what came meanwhile is given to the syncer, and the last block is
+/// delivered while the next is being synced. So at most one block is ever written and not synced.
 final class LogLoop {
     private let queue: Monitor<LogQueue>
     private let writer: SegmentWriter
@@ -32,7 +32,7 @@ final class LogLoop {
         self.writer = writer
         self.clock = clock
         self.handler = handler
-        self.lastTime = writer.lastAppendTime ?? Int64.min
+        self.lastTime = writer.lastAppendTime
     }
 
     func runUntilClosed() {
@@ -50,10 +50,12 @@ final class LogLoop {
 
     /// Waits only while nothing is to be delivered.
     private func next() -> LogQueue.Work? {
-        while hasReady {
-            if let work = queue.read({ $0.next() }), !work.isEnd { return work }
-            deliverReady()
+        if ready.block.frames.count >= EmbeddedLimits.pipelinedRecords, hasReady,
+            let work = queue.read({ $0.next() }), !work.isEnd
+        {
+            return work
         }
+        deliverReady()
         return queue.wait { $0.next() }
     }
 
@@ -104,8 +106,10 @@ final class LogLoop {
     }
 
     /// Delivers what is durable from an offset on; all of it is in the files.
-    private func replay(from offset: Int64) {
+    private func replay(from wanted: Int64) {
         guard let handler else { return }
+        let offset = max(0, wanted)
+        if wanted < 0 { handler.handle(.startMoved(channel: 0, start: 0)) }
         let end = writer.reader.frameCount
         if offset > end { handler.handle(.shortened(channel: 0, end: end)) }
         do {
@@ -119,7 +123,8 @@ final class LogLoop {
             // A close in between leaves a gap before what still waits: that is not stored.
             if !isWhole { refuseAllIfClosing() }
         } catch {
-            fail("\(error)", reports: [])
+            let isDamage = (error as? SegmentError).map { LogError($0, in: "").code == .damaged } ?? false
+            fail("\(error)", reports: [], isDamage: isDamage)
         }
     }
 
@@ -146,11 +151,11 @@ final class LogLoop {
     }
 
     /// Nothing is stored or delivered any more until the log is opened again.
-    private func fail(_ message: String, reports: [TagReport]) {
+    private func fail(_ message: String, reports: [TagReport], isDamage: Bool = false) {
         hasFailed = true
         let all = reports + queue.withLock { $0.fail(message) }
         if !all.isEmpty { handler?.handle(.tags(all)) }
-        handler?.handle(.failed(message))
+        handler?.handle(isDamage ? .damaged(message) : .failed(message))
     }
 
     private func end() {

@@ -23,6 +23,8 @@ struct LogQueue: Sendable {
     /// Deliver from this offset on before anything else.
     private var replay: Int64?
     private var isClosing = false
+    /// The log's thread has ended: what is refused now is reported by a thread for that.
+    private var hasEnded = false
     private var failure: String?
 
     enum Work {
@@ -41,14 +43,23 @@ struct LogQueue: Sendable {
 
     var isOpen: Bool { !isClosing }
 
-    mutating func append(_ record: LogRecord, _ tag: LogTag) {
+    /// - Returns: whether it was refused when no log's thread was there any more to report it.
+    @discardableResult
+    mutating func append(_ record: LogRecord, _ tag: LogTag) -> Bool {
         let pendingRecord = PendingRecord(record: record, tag: tag)
         if let reason = reasonToRefuse(pendingRecord) {
             if tag != .none { refused.append(TagReport(tag: tag, outcome: .notStored(reason))) }
-            return
+            return hasEnded && tag != .none
         }
         bytes += pendingRecord.frameBytes
         pending.append(pendingRecord)
+        return false
+    }
+
+    /// What was refused after the log's thread had ended.
+    mutating func takeLate() -> [TagReport] {
+        defer { refused = [] }
+        return refused
     }
 
     private func reasonToRefuse(_ record: PendingRecord) -> NotStoredReason? {
@@ -101,6 +112,7 @@ struct LogQueue: Sendable {
             return .replay(offset)
         }
         if head < pending.count { return .records(takeBlock()) }
+        hasEnded = isClosing
         return isClosing ? .end : nil
     }
 

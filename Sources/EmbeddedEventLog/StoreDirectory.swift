@@ -122,16 +122,16 @@ extension EmbeddedLog {
     /// - Parameters:
     ///   - directory: its path.
     ///   - storeID: the store's UUID, most significant byte first.
-    ///   - firstRecord: gets offset 0.
+    ///   - firstRecord: gets offset 0; nil: the log begins empty.
     ///   - fileBytes: size of the first segment file, 4 KiB to almost 4 GiB.
     ///   - clock: milliseconds since 1970.
     /// - Throws: `alreadyExists` for a store, `notAStore` where somebody else's files are (nothing is made there),
     ///   `locked`, `noPermission`, `unavailable`, or `damaged` for a store that lost its `format` file.
     public static func create(
-        at directory: String, storeID: (high: UInt64, low: UInt64), firstRecord: LogRecord,
+        at directory: String, storeID: (high: UInt64, low: UInt64), firstRecord: LogRecord?,
         fileBytes: Int = 64 << 20, clock: @Sendable () -> Int64 = wallClockMilliseconds
     ) throws(LogError) {
-        precondition(firstRecord.byteCount <= EmbeddedLimits.recordBytes, "the first record is too large")
+        precondition((firstRecord?.byteCount ?? 0) <= EmbeddedLimits.recordBytes, "the first record is too large")
         let place = StoreDirectory(path: directory)
         try checkFree(place)
         let store = StoreUUID(high: storeID.high, low: storeID.low)
@@ -146,8 +146,11 @@ extension EmbeddedLog {
         try place.translated { () throws(SegmentError) in
             try Files.makeDirectory(place.log)
             try Files.makeDirectory(place.index)
-            var block = SegmentBlock()
-            block.append(channel: 0, offset: 0, appendTime: clock(), key: firstRecord.key, value: firstRecord.value)
+            let block = firstRecord.map { record in
+                var block = SegmentBlock()
+                block.append(channel: 0, offset: 0, appendTime: clock(), key: record.key, value: record.value)
+                return block
+            }
             _ = try SegmentWriter.create(
                 in: DirectoryStorage(path: place.log), store: store, first: block, fileBytes: fileBytes)
         }

@@ -90,6 +90,8 @@ public enum LogEvent: Sendable, Equatable {
     case startMoved(channel: Int, start: Int64)
     /// The channel's log ends at `end`, below the offset asked for.
     case shortened(channel: Int, end: Int64)
+    /// As `failed`: what was stored is not what is read back.
+    case damaged(String)
     /// The log delivers and stores nothing more; the text says why and what to do.
     case failed(String)
 }

@@ -2,6 +2,7 @@
 // belongs on Swift's cooperative pool. No C type leaves this module.
 
 import CRocksDB
+import Foundation
 
 /// What RocksDB said, in its own words.
 public struct KeyValueError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -60,6 +61,7 @@ public final class KeyValueStore: @unchecked Sendable {
         case .directory(let directory):
             environment = nil
             path = directory
+            Self.removeEmptyLogs(in: directory)
         case .memory:
             environment = rocksdb_create_mem_env()
             rocksdb_options_set_env(options, environment)
@@ -71,6 +73,17 @@ public final class KeyValueStore: @unchecked Sendable {
             throw KeyValueError(text)
         }
         db = opened
+    }
+
+    /// RocksDB makes a file for its write-ahead log at every open, also where nothing is ever written to it, and leaves it
+    /// behind where nothing was flushed.
+    private static func removeEmptyLogs(in directory: String) {
+        let manager = FileManager.default
+        for name in (try? manager.contentsOfDirectory(atPath: directory)) ?? [] where name.hasSuffix(".log") {
+            let path = directory + "/" + name
+            let size = (try? manager.attributesOfItem(atPath: path))?[.size] as? Int
+            if size == 0 { try? manager.removeItem(atPath: path) }
+        }
     }
 
     private static func set(

@@ -38,10 +38,15 @@ public struct DirectoryStorage: SegmentStorage {
 final class DescriptorFile: SegmentFile {
     private let descriptor: Int32
     private let name: String
+    /// SEEK_DATA of Linux, which the C library declares for GNU sources only.
+    private static let seekData: Int32 = 3
 
     init(_ descriptor: Int32, name: String) {
         self.descriptor = descriptor
         self.name = name
+        // Records are read at random places. Reading ahead would waste memory, and to `skipZeros` room that was
+        // allocated and then read looks written.
+        posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM)
     }
 
     deinit { close(descriptor) }
@@ -71,6 +76,13 @@ final class DescriptorFile: SegmentFile {
                 throw Files.error(errno, name, position: position + done, "cannot read it")
             }
         }
+    }
+
+    func skipZeros(from position: Int) throws(SegmentError) -> Int {
+        let found = lseek(descriptor, position, Self.seekData)
+        if found >= 0 { return Int(found) }
+        // ENXIO: nothing but allocated and never written room; else the file system cannot tell.
+        return errno == ENXIO ? try byteCount() : position
     }
 
     func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(SegmentError) {

@@ -142,8 +142,7 @@ public final class FileLock: Sendable {
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
-            close(descriptor)
-            _ = Self.held.withLock { $0.remove(identity) }
+            Self.release(descriptor, identity)
             guard code == EWOULDBLOCK else { throw Files.error(code, path, "cannot lock it") }
             throw Self.locked(path, by: Self.pid(in: path))
         }
@@ -155,8 +154,15 @@ public final class FileLock: Sendable {
     }
 
     deinit {
-        close(descriptor)
-        _ = Self.held.withLock { $0.remove(identity) }
+        Self.release(descriptor, identity)
+    }
+
+    /// Both at once: a file that is closed may give its number to another at any moment.
+    private static func release(_ descriptor: Int32, _ identity: Identity) {
+        held.withLock {
+            close(descriptor)
+            $0.remove(identity)
+        }
     }
 
     private static func pid(in path: String) -> Int32? {

@@ -20,8 +20,10 @@ public enum SegmentLimits {
     public static let readBytes = 1 << 20
     /// What a scan reads at once, in bytes; more where one block is larger.
     public static let scanBytes = 2 << 20
-    /// What recovery reads at once, in bytes: at least two blocks.
-    static let recoveryBytes = 2 * blockBytes
+    /// What recovery reads at once, in bytes; more where one block is larger.
+    static let windowBytes = 256 << 10
+    /// What recovery copies at once, in bytes.
+    static let copyBytes = 1 << 20
     /// Most copies of torn tails of one place that are kept aside.
     static let tornCopies = 1_000
 }

@@ -56,6 +56,10 @@ final class MemoryFile: SegmentFile {
         }
     }
 
+    func skipZeros(from position: Int) throws(SegmentError) -> Int {
+        written.withLock { position < $0.count ? position : size }
+    }
+
     func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(SegmentError) {
         precondition(position + bytes.count <= size, "a segment file does not grow")
         written.withLock { written in

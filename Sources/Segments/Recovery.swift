@@ -36,7 +36,7 @@ extension SegmentWriter {
         }
         let header = FileHeader(
             store: store, file: 0, firstFrame: 0, previousEnd: 0,
-            fileBytes: max(fileBytes.aligned, FileHeader.fileBytes(holding: bytes.count)))
+            fileBytes: max(fileBytes.aligned, FileHeader.fileBytes(holding: bytes.count)), previousTime: 0)
         let file = try header.makeTemporary(in: storage, first: bytes)
         try header.putInPlace(in: storage)
         let catalog = SegmentCatalog(storage: storage)
@@ -44,8 +44,10 @@ extension SegmentWriter {
         catalog.synced = SegmentCatalog.End(file: 0, position: end, frames: frames)
         return SegmentWriter(
             catalog: catalog, seed: seed, fileBytes: fileBytes,
-            state: State(file: file, header: header, position: end, frames: frames, lastKind: first.map { _ in .seal }),
-            tornTail: nil, lastAppendTime: first?.frames.last?.appendTime)
+            state: State(
+                file: file, header: header, position: end, frames: frames, lastKind: first.map { _ in .seal },
+                lastTime: first?.frames.last?.appendTime ?? 0),
+            tornTail: nil)
     }
 
     /// Whether there is nothing but what `create` makes with one record: no file, an unfinished one, or the first with
@@ -96,21 +98,17 @@ extension SegmentWriter {
         for header in headers { catalog.add(header) }
         catalog.synced = SegmentCatalog.End(file: header.file, position: decision.end, frames: decision.frames)
         var state = State(
-            file: file, header: header, position: decision.end, frames: decision.frames, lastKind: decision.lastKind)
+            file: file, header: header, position: decision.end, frames: decision.frames, lastKind: decision.lastKind,
+            lastTime: decision.lastTime)
         if decision.lastKind == .fileEnd { try finishRollOver(&state, catalog, fileBytes) }
-        var lastAppendTime = decision.lastAppendTime
-        if lastAppendTime == nil { lastAppendTime = try lastTime(catalog, seed) }
         return SegmentWriter(
-            catalog: catalog, seed: seed, fileBytes: fileBytes, state: state, tornTail: tornTail,
-            lastAppendTime: lastAppendTime)
+            catalog: catalog, seed: seed, fileBytes: fileBytes, state: state, tornTail: tornTail)
     }
 
     private static func decide(
         _ header: FileHeader, _ file: any SegmentFile
     ) throws(SegmentError) -> TailDecision {
-        var window = FileWindow(byteCount: header.fileBytes) { (bytes, position) throws(SegmentError) in
-            try file.read(into: bytes, at: position)
-        }
+        var window = FileWindow(file, byteCount: header.fileBytes)
         return try TailDecision(header: header, seed: StoreSeed(header.store), window: &window)
     }
 
@@ -212,19 +210,14 @@ extension SegmentWriter {
     ) throws(SegmentError) {
         let header = FileHeader(
             store: state.header.store, file: state.header.file + 1, firstFrame: state.frames,
-            previousEnd: state.position, fileBytes: fileBytes.aligned)
+            previousEnd: state.position, fileBytes: fileBytes.aligned, previousTime: state.lastTime)
         let file = try header.makeTemporary(in: catalog.storage)
         try header.putInPlace(in: catalog.storage)
-        state = State(file: file, header: header, position: SegmentFormat.fileHeaderBytes, frames: state.frames)
+        state = State(
+            file: file, header: header, position: SegmentFormat.fileHeaderBytes, frames: state.frames,
+            lastTime: state.lastTime)
         catalog.add(header)
         catalog.synced = SegmentCatalog.End(file: header.file, position: state.position, frames: state.frames)
-    }
-
-    /// The append time of the last frame where the last file has none.
-    private static func lastTime(_ catalog: SegmentCatalog, _ seed: StoreSeed) throws(SegmentError) -> Int64? {
-        var bytes: [UInt8] = []
-        let reader = SegmentReader(catalog: catalog, seed: seed)
-        return try reader.frame(number: catalog.synced.frames - 1, into: &bytes)?.appendTime
     }
 
     private static func read(_ file: any SegmentFile, _ range: Range<Int>) throws(SegmentError) -> [UInt8] {
@@ -234,8 +227,8 @@ extension SegmentWriter {
     }
 
     private static func parts(of range: Range<Int>) -> [Range<Int>] {
-        stride(from: range.lowerBound, to: range.upperBound, by: SegmentLimits.recoveryBytes).map {
-            $0..<min($0 + SegmentLimits.recoveryBytes, range.upperBound)
+        stride(from: range.lowerBound, to: range.upperBound, by: SegmentLimits.copyBytes).map {
+            $0..<min($0 + SegmentLimits.copyBytes, range.upperBound)
         }
     }
 }

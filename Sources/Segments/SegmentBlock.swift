@@ -10,11 +10,13 @@
 /// The memory is kept over `removeAll`, so one or two blocks serve a log for its life.
 public struct SegmentBlock: Sendable {
     /// Header and frames; `frames` has ranges into it.
-    public var bytes: [UInt8]
+    public private(set) var bytes: [UInt8]
     /// The frames; their places are right once the block was written.
-    public var frames: [SegmentFrame]
+    public private(set) var frames: [SegmentFrame]
     /// Whether a write of it was begun: what became of it when the write failed is then not known.
     public internal(set) var wasGivenToDisk = false
+    /// Where the frames end; zeros may follow up to the block's length.
+    private var framesEnd = SegmentFormat.blockHeaderBytes
 
     public init() {
         bytes = []
@@ -25,13 +27,14 @@ public struct SegmentBlock: Sendable {
     public var isEmpty: Bool { frames.isEmpty }
 
     /// What the block takes in a file.
-    var length: Int { bytes.count.aligned }
+    var length: Int { framesEnd.aligned }
 
     /// Forgets the frames and keeps the memory.
     public mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         bytes.append(contentsOf: repeatElement(0, count: SegmentFormat.blockHeaderBytes))
         frames.removeAll(keepingCapacity: true)
+        framesEnd = bytes.count
         wasGivenToDisk = false
     }
 
@@ -42,7 +45,7 @@ public struct SegmentBlock: Sendable {
     ///   - value: bytes of the value, nil for a null value.
     public func hasRoom(key: Int?, value: Int?) -> Bool {
         frames.count < SegmentLimits.blockFrames
-            && bytes.count + SegmentFrame.byteCount(key: key, value: value) <= SegmentLimits.blockBytes
+            && framesEnd + SegmentFrame.byteCount(key: key, value: value) <= SegmentLimits.blockBytes
     }
 
     /// Adds a record that `hasRoom` said fits.
@@ -61,9 +64,11 @@ public struct SegmentBlock: Sendable {
 
     private mutating func beginFrame(_ channel: Int, _ offset: Int64, _ appendTime: Int64, _ key: Int?, _ value: Int?) {
         precondition(hasRoom(key: key, value: value), "the block has no room for the record")
-        let start = bytes.count
+        precondition(bytes.count == framesEnd, "a block that was written takes no more records")
+        let start = framesEnd
         let header = SegmentFormat.frameHeaderBytes
         let length = header + (key ?? 0) + (value ?? 0)
+        framesEnd += length
         bytes.append(contentsOf: repeatElement(0, count: header))
         bytes.writing { raw in
             raw.set(UInt32(length), at: start + 4)
@@ -89,9 +94,9 @@ public struct SegmentBlock: Sendable {
         _ kind: BlockKind, seed: StoreSeed, file: UInt32, position: Int, firstFrame: Int64,
         synced: (file: UInt32, position: Int)
     ) {
-        let frameBytes = bytes.count - SegmentFormat.blockHeaderBytes
         let header = BlockHeader(
-            kind: kind, length: length, firstFrame: firstFrame, frameCount: frames.count, frameBytes: frameBytes,
+            kind: kind, length: length, firstFrame: firstFrame, frameCount: frames.count,
+            frameBytes: framesEnd - SegmentFormat.blockHeaderBytes,
             syncedFile: synced.file, syncedPosition: synced.position)
         bytes.append(contentsOf: repeatElement(0, count: length - bytes.count))
         bytes.writing { raw in

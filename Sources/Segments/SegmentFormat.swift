@@ -74,6 +74,8 @@ struct FileHeader: Equatable {
     var previousEnd: Int
     /// The size that the file was allocated with.
     var fileBytes: Int
+    /// Append time of the last frame before the file, 0 where there is none.
+    var previousTime: Int64
 
     func encoded() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: SegmentFormat.fileHeaderBytes)
@@ -84,8 +86,9 @@ struct FileHeader: Equatable {
             raw.set(store.high.byteSwapped, at: 16)
             raw.set(store.low.byteSwapped, at: 24)
             raw.set(firstFrame, at: 32)
-            raw.set(UInt64(fileBytes), at: 40)
-            raw.set(UInt32(previousEnd), at: 48)
+            raw.set(UInt32(fileBytes), at: 40)
+            raw.set(UInt32(previousEnd), at: 44)
+            raw.set(previousTime, at: 48)
             var crc = CRC32C()
             crc.update(raw: UnsafeRawBufferPointer(rebasing: raw[..<60]))
             raw.set(crc.value, at: 60)
@@ -110,14 +113,10 @@ struct FileHeader: Equatable {
                     "segment format \(raw.uint32(8)), but this build knows up to \(SegmentFormat.version); "
                         + "use a newer build.")
             }
-            let fileBytes = raw.uint64(40)
-            guard fileBytes <= UInt64(UInt32.max), raw.int64(32) >= 0 else {
-                throw .damaged(name, 32, "the header of the segment file makes no sense")
-            }
             return FileHeader(
                 store: StoreUUID(high: raw.uint64(16).byteSwapped, low: raw.uint64(24).byteSwapped),
-                file: raw.uint32(12), firstFrame: raw.int64(32), previousEnd: Int(raw.uint32(48)),
-                fileBytes: Int(fileBytes))
+                file: raw.uint32(12), firstFrame: raw.int64(32), previousEnd: Int(raw.uint32(44)),
+                fileBytes: Int(raw.uint32(40)), previousTime: raw.int64(48))
         }
         guard store == nil || store == self.store else {
             throw SegmentError(
@@ -126,12 +125,13 @@ struct FileHeader: Equatable {
         }
     }
 
-    init(store: StoreUUID, file: UInt32, firstFrame: Int64, previousEnd: Int, fileBytes: Int) {
+    init(store: StoreUUID, file: UInt32, firstFrame: Int64, previousEnd: Int, fileBytes: Int, previousTime: Int64) {
         self.store = store
         self.file = file
         self.firstFrame = firstFrame
         self.previousEnd = previousEnd
         self.fileBytes = fileBytes
+        self.previousTime = previousTime
     }
 }
 

@@ -33,6 +33,10 @@ public protocol SegmentFile: AnyObject, Sendable {
     /// - Throws: `damaged` where the file ends before.
     func read(into bytes: UnsafeMutableRawBufferPointer, at position: Int) throws(SegmentError)
 
+    /// A place at or behind `position` before which all bytes from `position` on are zeros that need not be read: the
+    /// file's size where nothing else follows, `position` itself where that is not known.
+    func skipZeros(from position: Int) throws(SegmentError) -> Int
+
     func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(SegmentError)
 
     /// Returns once everything written is durable. After an error it is not known what is.

@@ -18,6 +18,8 @@ public final class SegmentWriter: Sendable {
         /// Frames in the log, synced or not.
         var frames: Int64
         var lastKind: BlockKind?
+        /// Append time of the last frame, 0 where there is none.
+        var lastTime: Int64
         var failure: SegmentError?
         /// For blocks without frames, and for `append`.
         var scratch = SegmentBlock()
@@ -27,8 +29,6 @@ public final class SegmentWriter: Sendable {
     public let reader: SegmentReader
     /// What opening found behind the log's end and cut off; nil where there was nothing.
     public let tornTail: TornTail?
-    /// Append time of the log's last frame when it was opened, in milliseconds since 1970.
-    public let lastAppendTime: Int64?
 
     private let storage: any SegmentStorage
     private let catalog: SegmentCatalog
@@ -37,8 +37,7 @@ public final class SegmentWriter: Sendable {
     private let state: Mutex<State>
 
     init(
-        catalog: SegmentCatalog, seed: StoreSeed, fileBytes: Int, state: State, tornTail: TornTail?,
-        lastAppendTime: Int64?
+        catalog: SegmentCatalog, seed: StoreSeed, fileBytes: Int, state: State, tornTail: TornTail?
     ) {
         precondition(
             fileBytes >= SegmentLimits.leastFileBytes && fileBytes <= Int(UInt32.max) - SegmentLimits.blockBytes,
@@ -50,11 +49,13 @@ public final class SegmentWriter: Sendable {
         self.state = Mutex(state)
         self.reader = SegmentReader(catalog: catalog, seed: seed)
         self.tornTail = tornTail
-        self.lastAppendTime = lastAppendTime
     }
 
     /// Frames in the log, synced or not: the number of the next one.
     public var frameCount: Int64 { state.withLock { $0.frames } }
+
+    /// Append time of the log's last frame, synced or not, in milliseconds since 1970; 0 where there is none.
+    public var lastAppendTime: Int64 { state.withLock { $0.lastTime } }
 
     /// Writes a block behind the last one, in a new file where it does not fit. It is durable after `sync`.
     ///
@@ -151,6 +152,7 @@ public final class SegmentWriter: Sendable {
         state.position += block.bytes.count
         state.frames += Int64(block.frames.count)
         state.lastKind = kind
+        if let last = block.frames.last { state.lastTime = last.appendTime }
     }
 
     private func sync(_ state: inout State) throws(SegmentError) {
@@ -168,7 +170,7 @@ public final class SegmentWriter: Sendable {
         let end = state.position + SegmentFormat.blockHeaderBytes
         let header = FileHeader(
             store: seed.store, file: state.header.file + 1, firstFrame: state.frames, previousEnd: end,
-            fileBytes: max(fileBytes, FileHeader.fileBytes(holding: room)))
+            fileBytes: max(fileBytes, FileHeader.fileBytes(holding: room)), previousTime: state.lastTime)
         let file: any SegmentFile
         do throws(SegmentError) {
             file = try header.makeTemporary(in: storage)
@@ -187,7 +189,7 @@ public final class SegmentWriter: Sendable {
         }
         state = State(
             file: file, header: header, position: SegmentFormat.fileHeaderBytes, frames: state.frames,
-            scratch: state.scratch)
+            lastTime: state.lastTime, scratch: state.scratch)
         catalog.add(header)
         catalog.synced = SegmentCatalog.End(file: header.file, position: state.position, frames: state.frames)
     }

@@ -15,36 +15,59 @@ struct TailDecision: Equatable {
     var tornEnd: Int
     /// The kind of the last block, nil in a file without blocks.
     var lastKind: BlockKind?
-    /// Append time of the last frame in this file.
-    var lastAppendTime: Int64?
+    /// Append time of the last frame up to `end`, 0 where there is none.
+    var lastTime: Int64
 }
 
 /// A file's bytes, a window at a time.
 struct FileWindow: ~Copyable {
+    private let file: any SegmentFile
     private let byteCount: Int
-    private let read: (UnsafeMutableRawBufferPointer, Int) throws(SegmentError) -> Void
     private var bytes: [UInt8] = []
     private var start = 0
 
-    /// - Parameter read: fills a buffer from a position on.
-    init(byteCount: Int, read: @escaping (UnsafeMutableRawBufferPointer, Int) throws(SegmentError) -> Void) {
+    /// - Parameter byteCount: the file's size.
+    init(_ file: any SegmentFile, byteCount: Int) {
+        self.file = file
         self.byteCount = byteCount
-        self.read = read
     }
 
-    /// Lets `body` look at what begins at `position`: the largest block at least, as far as the file goes.
+    /// The first place of a block at or behind `position` that is not known to lie in zeros.
+    func skipZeros(from position: Int) throws(SegmentError) -> Int {
+        let found = try file.skipZeros(from: position)
+        return max(position, found / SegmentFormat.alignment * SegmentFormat.alignment)
+    }
+
+    /// The bytes from `position` to the next multiple of the window's size: so a read ends with a page, and what lies
+    /// behind it is still known to be zeros.
+    func windowCount(from position: Int) -> Int {
+        min(SegmentLimits.windowBytes - position % SegmentLimits.windowBytes, byteCount - position)
+    }
+
+    /// Lets `body` look at `count` bytes from `position` on, all within the file.
     mutating func look<R>(
-        at position: Int, _ body: (UnsafeRawBufferPointer) throws(SegmentError) -> R
+        at position: Int, count: Int, _ body: (UnsafeRawBufferPointer) throws(SegmentError) -> R
     ) throws(SegmentError) -> R {
-        let wanted = min(SegmentLimits.blockBytes, byteCount - position)
-        if position < start || position + wanted > start + bytes.count {
-            let count = min(SegmentLimits.recoveryBytes, byteCount - position)
-            if bytes.count != count { bytes = [UInt8](repeating: 0, count: count) }
+        if position < start || position + count > start + bytes.count {
+            let size = max(count, windowCount(from: position))
+            if bytes.count != size { bytes = [UInt8](repeating: 0, count: size) }
             start = position
-            try bytes.writing { raw throws(SegmentError) in try read(raw, position) }
+            try bytes.writing { raw throws(SegmentError) in try file.read(into: raw, at: position) }
         }
-        return try bytes.reading { raw throws(SegmentError) in
-            try body(UnsafeRawBufferPointer(rebasing: raw[(position - start)...]))
+        return try bytes.reading { raw throws(SegmentError) in try body(raw.part(position - start, count)) }
+    }
+
+    /// The header of the block at `position` whose frames are added; nil where none checks.
+    mutating func block(
+        at position: Int, of file: UInt32, seed: StoreSeed, frames: inout [SegmentFrame]
+    ) throws(SegmentError) -> BlockHeader? {
+        let length = try look(at: position, count: SegmentFormat.blockHeaderBytes) { BlockHeader.claimedLength($0) }
+        guard let length, length <= byteCount - position else { return nil }
+        return try look(at: position, count: length) { raw in
+            guard let block = BlockHeader(checking: raw, seed: seed, file: file, position: position),
+                SegmentFrame.appendAll(of: block, in: raw, start: 0, file: file, position: position, to: &frames)
+            else { return nil }
+            return block
         }
     }
 }
@@ -57,7 +80,7 @@ extension TailDecision {
     init(header: FileHeader, seed: StoreSeed, window: inout FileWindow) throws(SegmentError) {
         self.init(
             end: SegmentFormat.fileHeaderBytes, frames: header.firstFrame,
-            knownSynced: SegmentFormat.fileHeaderBytes, tornEnd: 0)
+            knownSynced: SegmentFormat.fileHeaderBytes, tornEnd: 0, lastTime: header.previousTime)
         try followBlocks(header, seed, &window)
         try searchBehind(header, seed, &window)
     }
@@ -65,26 +88,16 @@ extension TailDecision {
     private mutating func followBlocks(
         _ header: FileHeader, _ seed: StoreSeed, _ window: inout FileWindow
     ) throws(SegmentError) {
-        let name = SegmentFormat.name(header.file)
         var parsed: [SegmentFrame] = []
         while end < header.fileBytes, lastKind != .fileEnd {
-            let position = end
             parsed.removeAll(keepingCapacity: true)
-            let block: BlockHeader? = try window.look(at: position) { raw throws(SegmentError) in
-                guard let block = BlockHeader(checking: raw, seed: seed, file: header.file, position: position) else {
-                    return nil
-                }
-                let isWhole = SegmentFrame.appendAll(
-                    of: block, in: raw, start: 0, file: header.file, position: position, to: &parsed)
-                let claimsFuture = (block.syncedFile, block.syncedPosition) > (header.file, position)
-                guard isWhole, !claimsFuture, block.firstFrame == frames else {
-                    throw .damaged(name, position, "the block checks but does not follow the one before it")
-                }
-                return block
+            guard let block = try window.block(at: end, of: header.file, seed: seed, frames: &parsed) else { return }
+            guard (block.syncedFile, block.syncedPosition) <= (header.file, end), block.firstFrame == frames else {
+                throw .damaged(
+                    SegmentFormat.name(header.file), end, "the block checks but does not follow the one before it")
             }
-            guard let block else { return }
             if block.syncedFile == header.file { knownSynced = max(knownSynced, block.syncedPosition) }
-            if let last = parsed.last { lastAppendTime = last.appendTime }
+            if let last = parsed.last { lastTime = last.appendTime }
             end += block.length
             frames += Int64(block.frameCount)
             lastKind = block.kind
@@ -94,31 +107,31 @@ extension TailDecision {
     private mutating func searchBehind(
         _ header: FileHeader, _ seed: StoreSeed, _ window: inout FileWindow
     ) throws(SegmentError) {
-        let name = SegmentFormat.name(header.file)
         tornEnd = end
-        var position = end
+        var parsed: [SegmentFrame] = []
+        var position = try window.skipZeros(from: end)
         while position < header.fileBytes {
-            // As far as one look reaches with room for the largest block behind each place in it.
-            let searched = try window.look(at: position) { raw throws(SegmentError) in
-                let count =
-                    raw.count == header.fileBytes - position
-                    ? raw.count : raw.count - SegmentLimits.blockBytes + SegmentFormat.alignment
-                if let last = raw.part(0, count).lastNonZero { tornEnd = (position + last + 1).aligned }
-                for offset in stride(from: 0, to: count, by: SegmentFormat.alignment)
-                where raw.uint32(offset) == SegmentFormat.blockMagic {
-                    let rest = UnsafeRawBufferPointer(rebasing: raw[offset...])
-                    let place = position + offset
-                    guard let block = BlockHeader(checking: rest, seed: seed, file: header.file, position: place)
-                    else { continue }
-                    guard (block.syncedFile, block.syncedPosition) <= (header.file, end) else {
-                        throw .damaged(
-                            name, end, "the block does not check, but a later one says that it was synced")
-                    }
-                    if block.syncedFile == header.file { knownSynced = max(knownSynced, block.syncedPosition) }
+            let count = window.windowCount(from: position)
+            let candidates = try window.look(at: position, count: count) { raw in
+                if let last = raw.lastNonZero { tornEnd = (position + last + 1).aligned }
+                return stride(from: 0, to: count, by: SegmentFormat.alignment).filter {
+                    raw.uint32($0) == SegmentFormat.blockMagic
                 }
-                return count
             }
-            position += searched
+            for candidate in candidates {
+                parsed.removeAll(keepingCapacity: true)
+                guard
+                    let block = try window.block(
+                        at: position + candidate, of: header.file, seed: seed, frames: &parsed)
+                else { continue }
+                guard (block.syncedFile, block.syncedPosition) <= (header.file, end) else {
+                    throw .damaged(
+                        SegmentFormat.name(header.file), end,
+                        "the block does not check, but a later one says that it was synced")
+                }
+                if block.syncedFile == header.file { knownSynced = max(knownSynced, block.syncedPosition) }
+            }
+            position = try window.skipZeros(from: position + count)
         }
     }
 }

@@ -81,6 +81,14 @@ struct AppendCall: Sendable {
         self.request = request
     }
 
+    /// Whether a record of its newest attempt may be in the log, undecided.
+    var mayBeInTheLog: Bool {
+        switch phase {
+        case .waiting, .checking, .pausing: false
+        case .written, .cancelling, .cancelPausing: true
+        }
+    }
+
     /// Whether later calls of the stream wait for it even where both expect nothing.
     var isUnsettled: Bool { phase != .written }
 }

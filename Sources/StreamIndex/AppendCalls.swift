@@ -28,6 +28,9 @@ struct AppendCalls: Sendable {
     private var nextWriteID: @Sendable () -> UInt64
     private let store: StoreID
     private(set) var actions: [CallAction] = []
+    /// Why nothing is taken any more: in a channel, in all of them.
+    private var refusals: [Int: IndexError] = [:]
+    private var refusal: IndexError?
     /// When `tick` has something to do next; nil: nothing is under way.
     private(set) var wakeAt: ContinuousClock.Instant?
 
@@ -35,6 +38,12 @@ struct AppendCalls: Sendable {
     init(store: StoreID, nextWriteID: @escaping @Sendable () -> UInt64) {
         self.store = store
         self.nextWriteID = nextWriteID
+    }
+
+    /// Whether nothing is under way, and nothing is left of what was.
+    var isAtRest: Bool {
+        calls.isEmpty && streams.isEmpty && byAppendID.isEmpty && owners.isEmpty && pauseEnds.isEmpty
+            && unsettled.isEmpty
     }
 
     mutating func takeActions() -> [CallAction] {
@@ -51,6 +60,7 @@ struct AppendCalls: Sendable {
         byAppendID[request.header.appendID, default: []].append(id)
         streams[request.stream, default: Stream()].waiting.append(id)
         wake(by: request.settleBy)
+        if let error = refusal ?? refusals[request.channel] { finish(id, .failed(error)) }
         pump(request.stream)
         return id
     }
@@ -114,13 +124,20 @@ struct AppendCalls: Sendable {
         for id in calls.keys.sorted() {
             settle(id, now, withdraw)
         }
+        // Streams with a call that must be settled before later ones are written again: ids are in the order of calls.
+        var blocked: Set<NameKey> = []
         for id in calls.keys.sorted() {
             guard let call = calls[id] else { continue }
+            let isDue = now >= pauseEnds[id] ?? now
             switch call.phase {
-            case .pausing where now >= pauseEnds[id] ?? now: write(id, attempt: call.attempt)
-            case .cancelPausing where now >= pauseEnds[id] ?? now: cancel(id)
+            case .pausing where isDue && !blocked.contains(call.request.stream): write(id, attempt: call.attempt)
+            case .pausing where isDue: pause(id, now)
+            case .cancelPausing where isDue: cancel(id)
             case .pausing, .cancelPausing: wake(by: pauseEnds[id] ?? now)
             case .waiting, .checking, .written, .cancelling: break
+            }
+            if let phase = calls[id]?.phase, phase != .waiting, phase != .written {
+                blocked.insert(call.request.stream)
             }
             if !call.isFinal { wake(by: call.request.settleBy) }
             if !call.isAnswered { wake(by: call.request.deadline) }
@@ -128,22 +145,26 @@ struct AppendCalls: Sendable {
         for stream in Set(calls.values.map(\.request.stream)) { pump(stream) }
     }
 
-    /// Ends every call (of one channel, or all) with an error.
+    /// The log stores or delivers nothing more, in one channel or in all: ends every call, and takes no more. What was
+    /// written may be in the log, and may be accepted by whoever reads on.
     mutating func fail(channel: Int?, _ error: IndexError) {
+        refuse(channel, error)
         for id in calls.keys.sorted() {
             guard let call = calls[id], channel == nil || call.request.channel == channel else { continue }
-            finish(id, .failed(error))
+            finish(id, call.mayBeInTheLog ? .unknown : .failed(error))
         }
     }
 
-    /// Ends the calls of which nothing was written.
+    /// Takes no more, and ends the calls of which nothing was written.
     mutating func failUnwritten(_ error: IndexError) {
+        refuse(nil, error)
         for id in calls.keys.sorted() {
-            switch calls[id]?.phase {
-            case .waiting, .checking, .pausing: finish(id, .failed(error))
-            case .written, .cancelling, .cancelPausing, nil: break
-            }
+            if let call = calls[id], !call.mayBeInTheLog { finish(id, .failed(error)) }
         }
+    }
+
+    private mutating func refuse(_ channel: Int?, _ error: IndexError) {
+        if let channel { refusals[channel] = refusals[channel] ?? error } else { refusal = refusal ?? error }
     }
 
     /// Ends what is left when the log is closed.
@@ -156,6 +177,7 @@ struct AppendCalls: Sendable {
     /// Starts the calls of a stream whose turn it is.
     private mutating func pump(_ name: NameKey) {
         while let id = streams[name]?.waiting.first, let call = calls[id] {
+            guard refusal == nil, refusals[call.request.channel] == nil else { break }
             guard mayStart(call, streams[name]?.active ?? []) else { return }
             streams[name]?.waiting.removeFirst()
             streams[name]?.active.append(id)
@@ -231,11 +253,12 @@ struct AppendCalls: Sendable {
     ) {
         guard let call = calls[id] else { return }
         switch reason {
-        case .tooLarge:
+        case .tooLarge where call.phase == .written:
             finish(id, .tooLarge)
-        case .failed(let why):
-            let isSettled = call.phase == .written
-            finish(id, isSettled ? .failed(IndexError(.unavailable, why)) : .unknown)
+        case .failed(let why) where call.phase == .written:
+            finish(id, .failed(IndexError(.unavailable, why)))
+        case .tooLarge, .failed:
+            finish(id, .unknown)
         case .temporary where call.phase == .cancelling:
             pauseCancel(id, now)
         case .temporary(let why):
@@ -337,11 +360,13 @@ struct AppendCalls: Sendable {
 
     /// Whoever wrote the record: every call for the same append has its answer.
     private mutating func yes(_ decided: DecidedRecord, _ firstVersion: Int64) {
-        for id in byAppendID[decided.header.appendID] ?? [] {
+        // The last first: one that waits is not to be started by the end of the one before it.
+        for id in (byAppendID[decided.header.appendID] ?? []).reversed() {
             guard let call = calls[id], call.request.isTried(by: decided.header, of: decided.stream) else { continue }
             let isOwn = call.writeIDs.contains(decided.header.writeID)
-            var isRepeat = !isOwn
-            if case .alreadyAccepted = decided.decision { isRepeat = true }
+            // Had a record of this call been accepted, it would have been answered then.
+            var isRepeat = true
+            if isOwn, case .accepted = decided.decision { isRepeat = false }
             finish(
                 id,
                 .accepted(

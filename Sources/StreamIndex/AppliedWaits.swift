@@ -12,7 +12,13 @@ final class AppliedWaits: Sendable {
 
     private enum Target: Sendable {
         case offset(channel: Int, Int64)
-        case barrier(RecordID)
+        case barrier(channel: Int, RecordID)
+
+        var channel: Int {
+            switch self {
+            case .offset(let channel, _), .barrier(let channel, _): channel
+            }
+        }
     }
 
     private struct State: Sendable {
@@ -34,23 +40,25 @@ final class AppliedWaits: Sendable {
 
     /// Waits until the record at `offset` is applied.
     func offset(_ offset: Int64, in channel: Int, until deadline: ContinuousClock.Instant) async -> Outcome {
-        await wait(.offset(channel: channel, offset), channel: channel, until: deadline) {}
+        await wait(.offset(channel: channel, offset), until: deadline) {}
     }
 
     /// Waits until the barrier is applied; `write` puts it into the log once the wait is known.
     func barrier(
         _ id: RecordID, in channel: Int, until deadline: ContinuousClock.Instant, write: @Sendable () -> Void
     ) async -> Outcome {
-        await wait(.barrier(id), channel: channel, until: deadline, write)
+        await wait(.barrier(channel: channel, id), until: deadline, write)
     }
 
     private func wait(
-        _ target: Target, channel: Int, until deadline: ContinuousClock.Instant, _ begin: @Sendable () -> Void
+        _ target: Target, until deadline: ContinuousClock.Instant, _ begin: @Sendable () -> Void
     ) async -> Outcome {
         let promise = Promise<Outcome>()
         let (id, immediate): (UInt64, Outcome?) = state.withLock { state in
-            if let error = state.failed ?? state.failure[channel] { return (0, .failed(error)) }
-            if case .offset(_, let offset) = target, state.nextOffsets[channel] > offset { return (0, .reached) }
+            if let error = state.failed ?? state.failure[target.channel] { return (0, .failed(error)) }
+            if case .offset(let channel, let offset) = target, state.nextOffsets[channel] > offset {
+                return (0, .reached)
+            }
             state.nextID += 1
             state.waits[state.nextID] = (target, promise)
             return (state.nextID, nil)
@@ -89,7 +97,7 @@ final class AppliedWaits: Sendable {
             for (id, wait) in state.waits {
                 switch wait.target {
                 case .offset(let channel, let offset) where nextOffsets[channel] > offset: break
-                case .barrier(let barrier) where barriers.contains(barrier): break
+                case .barrier(_, let barrier) where barriers.contains(barrier): break
                 case .offset, .barrier: continue
                 }
                 reached.append(wait.promise)
@@ -105,7 +113,7 @@ final class AppliedWaits: Sendable {
             if let channel { state.failure[channel] = error } else { state.failed = error }
             var failed: [Promise<Outcome>] = []
             for (id, wait) in state.waits {
-                if let channel, case .offset(let own, _) = wait.target, own != channel { continue }
+                if let channel, wait.target.channel != channel { continue }
                 failed.append(wait.promise)
                 state.waits[id] = nil
             }

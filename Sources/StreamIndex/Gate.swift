@@ -38,8 +38,12 @@ final class Gate: Sendable {
 
     /// Waits until there is room. Something larger than all the room is let in alone.
     ///
-    /// - Parameter deadline: looked at by `expire`.
-    func enter(bytes: Int = 0, until deadline: ContinuousClock.Instant? = nil) async -> Entry {
+    /// - Parameters:
+    ///   - deadline: looked at by `expire`.
+    ///   - waits: called once it waits, so that somebody calls `expire` in time.
+    func enter(
+        bytes: Int = 0, until deadline: ContinuousClock.Instant? = nil, waits: @Sendable () -> Void = {}
+    ) async -> Entry {
         let immediate: Entry? = state.withLock {
             if $0.isClosed { return .closed }
             guard $0.waiters.isEmpty, hasRoom($0, bytes) else { return nil }
@@ -53,7 +57,10 @@ final class Gate: Sendable {
             return $0.nextID
         }
         let entry = await withTaskCancellationHandler {
-            await withCheckedContinuation { wait($0, id, bytes, deadline) }
+            await withCheckedContinuation {
+                wait($0, id, bytes, deadline)
+                waits()
+            }
         } onCancel: {
             cancel(id)
         }

@@ -86,8 +86,10 @@ final class IndexHandler: LogHandler {
                     .mismatch,
                     "partition \(channel) ends at offset \(end), before what this index has applied: the log was "
                         + "truncated or made anew; restore it, or remove the index to begin again"))
+        case .damaged(let why):
+            end(IndexError(.damaged, why))
         case .failed(let why):
-            fail(IndexError(.unavailable, why))
+            end(IndexError(.unavailable, why))
         }
     }
 
@@ -102,7 +104,7 @@ final class IndexHandler: LogHandler {
     /// deliver the channel again from the missing offset, once.
     private func dense(_ run: borrowing RecordRun, _ state: inout State) -> [RunEntry] {
         var next = state.applier.lanes.map(\.state.nextOffset)
-        var isDense = true
+        var isDense = state.applier.lanes.allSatisfy { $0.halted == nil } && state.restarts.allSatisfy { $0 == 0 }
         for entry in run.entries {
             if entry.offset == next[entry.channel] { next[entry.channel] += 1 } else { isDense = false }
         }
@@ -111,6 +113,7 @@ final class IndexHandler: LogHandler {
         var entries: [RunEntry] = []
         var gaps: Set<Int> = []
         for entry in run.entries where !gaps.contains(entry.channel) {
+            guard state.applier.lanes[entry.channel].halted == nil else { continue }
             let expected = next[entry.channel]
             if entry.offset < expected { continue }
             if entry.offset == expected {
@@ -166,6 +169,11 @@ final class IndexHandler: LogHandler {
         guard state.withLock({ $0.applier.lanes.indices.contains(channel) }) else { return }
         state.withLock { $0.applier.halt(channel, error) }
         halt(channel, error)
+    }
+
+    private func end(_ error: IndexError) {
+        state.withLock { $0.failure = $0.failure ?? error }
+        fail(error)
     }
 
     private func halt(_ channel: Int, _ error: IndexError) {

@@ -136,8 +136,19 @@ final class IndexStore: Sendable {
             try segments.read(places, into: &page, frames: &frames)
             return frames
         } catch {
-            throw IndexError(.damaged, error.description)
+            throw IndexError(error)
         }
+    }
+}
+
+/// Runs `body` and gives the errors of files and RocksDB as `IndexError`.
+func inWordsOfTheIndex<R>(_ body: () throws -> R) throws -> R {
+    do {
+        return try body()
+    } catch let error as SegmentError {
+        throw IndexError(error)
+    } catch let error as KeyValueError {
+        throw IndexError(.unavailable, "the index cannot be read or written: \(error); rebuild it")
     }
 }
 
@@ -153,6 +164,17 @@ public struct IndexError: Error, Sendable, Equatable, CustomStringConvertible {
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
+    }
+
+    init(_ error: SegmentError) {
+        let code: Code =
+            switch error.code {
+            case .damaged, .foreign, .notFound: .damaged
+            case .newerFormat: .newerFormat
+            case .closed: .closed
+            case .noSpace, .noPermission, .locked, .io: .unavailable
+            }
+        self.init(code, error.description)
     }
 
     static func damaged(_ what: String) -> IndexError {

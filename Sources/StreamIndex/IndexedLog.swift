@@ -55,7 +55,8 @@ public final class IndexedLog: Sendable {
     let identity: Identity
     let store: IndexStore
     private let log: any RecordLog
-    private let ownSegments: SegmentWriter?
+    /// What the index itself writes is shown to a scan once it is synced.
+    let ownSegments: SegmentWriter?
     private let readers: ReaderThreads
     private let readGate = Gate(count: IndexLimits.readsInFlight)
     private let proposer: Proposer
@@ -143,6 +144,8 @@ public final class IndexedLog: Sendable {
                 next = min(end, next + IndexLimits.catchUpStep)
                 switch await waits.offset(next - 1, in: channel, until: .distant) {
                 case .reached: report(next - offsets[channel], total)
+                // What lies before the halt can be read, and the other partitions go on.
+                case .failed(let error) where error.code == .halted: next = end
                 case .failed(let error): throw error
                 case .cancelled: throw CancellationError()
                 }

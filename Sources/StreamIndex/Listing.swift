@@ -46,7 +46,7 @@ extension IndexStore {
         }
         try walkStreams(prefix, nil) { summary in
             found.append(summary)
-            if found.count >= 2 * limit + IndexLimits.listingSlack { cut() }
+            if (found.count - IndexLimits.listingSlack) / 2 >= limit { cut() }
             return true
         }
         cut()

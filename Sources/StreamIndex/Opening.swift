@@ -15,7 +15,7 @@ public enum StoreCreation {
 
     private static func record(_ identity: Identity, channel: Int) -> LogRecord {
         let value = RecordEnvelope.encodeIdentity(
-            identity, id: randomID(), partition: channel, writeID: UInt64.random(in: 1 ... .max))
+            identity, id: EventIDs.nextID(), partition: channel, writeID: UInt64.random(in: 1 ... .max))
         return LogRecord(key: [], value: value)
     }
 
@@ -26,24 +26,31 @@ public enum StoreCreation {
     /// The store's identity; an empty log is made a store first. Offset 0 of channel 0 decides, whoever raced.
     static func identity(of log: any RecordLog) async throws -> Identity {
         let partitions = log.description.channels
-        if try await log.bounds(of: 0).isEmpty {
-            log.append(firstRecord(partitions: partitions).record, to: 0, tag: .none)
-        }
-        let first = try await record(at: 0, of: 0, in: log)
+        let first = try await firstRecord(of: 0, in: log) { firstRecord(partitions: partitions).record }
         let identity = try check(first, partitions)
-        for channel in 1..<max(1, partitions) where try await log.bounds(of: channel).isEmpty {
-            let own = Identity(store: identity.store, partitions: partitions, nonce: randomID())
-            log.append(record(own, channel: channel), to: channel, tag: .none)
-            _ = try await record(at: 0, of: channel, in: log)
+        for channel in 1..<max(1, partitions) {
+            _ = try await firstRecord(of: channel, in: log) {
+                record(Identity(store: identity.store, partitions: partitions, nonce: randomID()), channel: channel)
+            }
         }
         return identity
     }
 
-    /// Reads a record that was just written: it is there as soon as the log has it.
-    private static func record(at offset: Int64, of channel: Int, in log: any RecordLog) async throws -> StoredRecord {
+    /// The first record of a channel. While there is none, one is written again and again: the log may lose some, and
+    /// later ones are ignored.
+    private static func firstRecord(
+        of channel: Int, in log: any RecordLog, _ make: () -> LogRecord
+    ) async throws -> StoredRecord {
         let deadline = ContinuousClock.now + IndexLimits.creationDeadline
+        var writeAt = ContinuousClock.now
+        var pause = IndexLimits.creationPause
         while ContinuousClock.now < deadline {
-            if let record = try await log.record(at: offset, in: channel) { return record }
+            if let record = try await log.record(at: 0, in: channel) { return record }
+            if writeAt <= .now, try await log.bounds(of: channel).isEmpty {
+                log.append(make(), to: channel, tag: .none)
+                pause *= 2
+                writeAt = .now + pause
+            }
             try await Task.sleep(for: IndexLimits.creationPause)
         }
         throw IndexError(.unavailable, "the log did not take the store's first record; try again")
@@ -93,7 +100,7 @@ enum IndexFiles {
                 .unavailable, "the index cannot be opened: \(error); `tributary rebuild-index` makes it anew")
         }
         do {
-            try mark(keyValue, identity)
+            try inWordsOfTheIndex { try mark(keyValue, identity) }
             return keyValue
         } catch {
             keyValue.close()

@@ -28,12 +28,18 @@ final class Proposer: Sendable {
         var promises: [CallID: Promise<CallOutcome>] = [:]
         var sizes: [CallID: Int] = [:]
         var timerAt: ContinuousClock.Instant?
-        var closed: IndexError?
     }
 
     private struct Timer: Sendable {
         var wakeAt: ContinuousClock.Instant?
         var isClosed = false
+    }
+
+    private enum TimerTurn {
+        case due
+        /// It is to wait for an earlier time than it does.
+        case sooner
+        case closed
     }
 
     private let log: any RecordLog
@@ -65,8 +71,7 @@ final class Proposer: Sendable {
     func submit(_ request: AppendRequest) async -> PendingAppend {
         let promise = Promise<CallOutcome>()
         let size = request.value.count
-        inTimer(request.settleBy)
-        let entry = await gate.enter(bytes: size, until: request.settleBy)
+        let entry = await gate.enter(bytes: size, until: request.settleBy) { [self] in inTimer(request.settleBy) }
         switch entry {
         case .entered: break
         case .cancelled: promise.fulfil(.withdrawn)
@@ -76,19 +81,11 @@ final class Proposer: Sendable {
         }
         guard entry == .entered else { return PendingAppend(id: 0, promise: promise, proposer: self) }
         inFlight.add(1, ordering: .acquiringAndReleasing)
-        var closed: IndexError?
         var id: CallID = 0
         step { state in
-            closed = state.closed
-            guard closed == nil else { return }
             id = state.calls.submit(request)
             state.promises[id] = promise
             state.sizes[id] = size
-        }
-        if let closed {
-            promise.fulfil(.failed(closed))
-            inFlight.subtract(1, ordering: .acquiringAndReleasing)
-            gate.leave(bytes: size)
         }
         return PendingAppend(id: id, promise: promise, proposer: self)
     }
@@ -108,10 +105,7 @@ final class Proposer: Sendable {
     }
 
     func fail(channel: Int?, _ error: IndexError) {
-        step { state in
-            if channel == nil { state.closed = state.closed ?? error }
-            state.calls.fail(channel: channel, error)
-        }
+        step { $0.calls.fail(channel: channel, error) }
     }
 
     // MARK: - Life
@@ -121,10 +115,7 @@ final class Proposer: Sendable {
     /// Takes nothing more, and ends what was not written yet.
     func stop() {
         gate.close()
-        step { state in
-            state.closed = state.closed ?? closedError
-            state.calls.failUnwritten(closedError)
-        }
+        step { $0.calls.failUnwritten(closedError) }
     }
 
     /// Ends what the log, now closed, has left open. Blocks.
@@ -193,13 +184,16 @@ final class Proposer: Sendable {
 
     private func keepTime() {
         while true {
-            let isClosed: Bool? = timer.wait(until: timer.read { $0.wakeAt } ?? .distant) { timer in
-                if timer.isClosed { return true }
-                guard let wakeAt = timer.wakeAt, wakeAt <= .now else { return nil }
+            let end = timer.read { $0.wakeAt } ?? .distant
+            let turn: TimerTurn? = timer.wait(until: end) { timer in
+                if timer.isClosed { return .closed }
+                guard let wakeAt = timer.wakeAt else { return nil }
+                guard wakeAt <= .now else { return wakeAt < end ? .sooner : nil }
                 timer.wakeAt = nil
-                return false
+                return .due
             }
-            guard isClosed != true else { return }
+            if turn == .closed { return }
+            guard turn == .due else { continue }
             let nextEntry = gate.expire(now: .now)
             step { state in
                 state.timerAt = nil

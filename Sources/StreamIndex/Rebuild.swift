@@ -32,7 +32,9 @@ public enum IndexRebuild {
         guard let segments = opened.segments else {
             throw IndexError(.unavailable, "a store in memory has no index to rebuild")
         }
-        let store = try build(from: segments, directory: directory, upTo: nil, progress: progress)
+        let store = try inWordsOfTheIndex {
+            try build(from: segments, directory: directory, upTo: nil, progress: progress)
+        }
         defer { store.keyValue.close() }
         let partitions = try (0..<store.identity.partitions).map { try store.partitionState($0) }
         return RebuiltIndex(
@@ -106,7 +108,7 @@ extension IndexedLog {
     public func compare(
         directory: String?, progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> IndexComparison {
-        try await compareOnOwnThread { [store] check in
+        try await compareOnOwnThread { [store, ownSegments] check in
             // What the walk sees stays as it is now, whatever is appended meanwhile.
             let mine = KeyIterator(store.keyValue, from: [], to: [])
             var ends: [Int64] = []
@@ -115,14 +117,23 @@ extension IndexedLog {
                 let isThere = mine.isValid && mine.key == IndexKey.partition(partition)
                 ends.append(isThere ? mine.withValue { PartitionState($0) }?.nextOffset ?? 0 : 0)
             }
-            let other = try IndexRebuild.build(
-                from: store.segments, directory: directory, upTo: ends
-            ) { done, total in
-                try check()
-                progress(done, total)
+            var comparison = IndexComparison()
+            let other: IndexStore
+            do {
+                other = try inWordsOfTheIndex {
+                    try ownSegments?.sync()
+                    return try IndexRebuild.build(
+                        from: store.segments, directory: directory, upTo: ends
+                    ) { done, total in
+                        try check()
+                        progress(done, total)
+                    }
+                }
+            } catch let error as IndexError where error.code == .damaged {
+                comparison.problems.append(error.message)
+                return comparison
             }
             defer { other.keyValue.close() }
-            var comparison = IndexComparison()
             comparison.run(mine, KeyIterator(other.keyValue, from: [], to: []))
             try store.check(mine)
             return comparison

@@ -38,7 +38,8 @@ public final class EventStore: Sendable {
     }
 
     /// Opens a store; makes it first where there is none, unless told otherwise. Returns when everything that is in the
-    /// log is in the index.
+    /// log is in the index. A partition with a record that this build does not know is halted there: it can be read up
+    /// to there, takes no appends, and `statistics` says why.
     ///
     /// ```swift
     /// let store = try await EventStore.open(.directory("./data"), creating: .never)

@@ -23,10 +23,15 @@ extension EventStore {
         ///
         /// - Parameter path: absent or empty where the store is made.
         public static func directory(_ path: String) -> Location {
+            directory(path, segmentBytes: 64 << 20)
+        }
+
+        /// - Parameter segmentBytes: size of the segment files made from now on.
+        package static func directory(_ path: String, segmentBytes: Int) -> Location {
             Location {
-                try await onOwnThread(named: "store-create") { try createDirectory(path) }
+                try await onOwnThread(named: "store-create") { try createDirectory(path, segmentBytes) }
             } open: { creating in
-                try await onOwnThread(named: "store-open") { try openDirectory(path, creating) }
+                try await onOwnThread(named: "store-open") { try openDirectory(path, creating, segmentBytes) }
             }
         }
 
@@ -50,20 +55,22 @@ extension EventStore {
     }
 }
 
-private func createDirectory(_ path: String) throws {
+private func createDirectory(_ path: String, _ fileBytes: Int) throws {
     let first = StoreCreation.firstRecord(partitions: 1)
-    try EmbeddedLog.create(at: path, storeID: first.store, firstRecord: first.record)
+    try EmbeddedLog.create(at: path, storeID: first.store, firstRecord: first.record, fileBytes: fileBytes)
 }
 
-private func openDirectory(_ path: String, _ creating: EventStore.Creation) throws -> OpenedLog {
+private func openDirectory(
+    _ path: String, _ creating: EventStore.Creation, _ fileBytes: Int
+) throws -> OpenedLog {
     let log: EmbeddedLog
     do throws(LogError) {
-        log = try EmbeddedLog.open(at: path)
+        log = try EmbeddedLog.open(at: path, fileBytes: fileBytes)
     } catch {
         // An unfinished creation is completed by `create`, and by nothing else.
         guard creating == .ifMissing, error.code == .notAStore else { throw error }
-        try createDirectory(path)
-        log = try EmbeddedLog.open(at: path)
+        try createDirectory(path, fileBytes)
+        log = try EmbeddedLog.open(at: path, fileBytes: fileBytes)
     }
     return OpenedLog(
         log: log, segments: log.segments, indexDirectory: log.indexDirectory, notes: log.openingNotes)

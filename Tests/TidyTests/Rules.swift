@@ -9,7 +9,7 @@ enum Limits {
 let allowedImports: [String: Set<String>] = {
     let system: Set = ["Foundation", "FoundationEssentials", "Synchronization", "Glibc"]
     return [
-        "TributaryCommand": system.union(["Tributary", "TributaryKafka", "JSONLines"]),
+        "TributaryCommand": system.union(["Tributary", "TributaryKafka", "JSONLines", "GetOpt"]),
         "TributaryServer": system.union(["Tributary", "TributaryKafka"]),
         "TributaryKafka": system.union(["Tributary", "KafkaEventLog", "EventLog"]),
         "Tributary": system.union(["StreamIndex", "EmbeddedEventLog", "EventLog"]),
@@ -27,6 +27,7 @@ let allowedImports: [String: Set<String>] = {
         "Kafka": system.union(["CRdKafka"]),
         "Checksums": ["CISAL"],
         "JSONLines": ["CSimdJSON"],
+        "GetOpt": ["CGetOpt", "Glibc", "Synchronization"],
     ]
 }()
 
@@ -59,6 +60,9 @@ let allowedConstructs: [Allowed] = [
     Allowed(
         path: "Sources/Tributary/EventStore.swift", construct: "Task",
         reason: "closing when run() is cancelled: a cancellation handler cannot wait"),
+    Allowed(
+        path: "Sources/TributaryCommand/Main.swift", construct: "Task",
+        reason: "the way from the main thread, which waits for signals, to asynchronous code"),
 ]
 
 /// Modules that are pure for ever: no hashing, whose order differs between processes.

@@ -1,15 +1,11 @@
 import FoundationEssentials
-import Synchronization
+import StreamIndex
 
 extension UUID {
-    /// A new UUID of version 7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits; those of one process in one
-    /// millisecond are not ordered among each other.
+    /// A new UUID of version 7 (RFC 9562 §5.7).
     static func version7() -> UUID {
-        var random = SystemRandomNumberGenerator()
-        let time = UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
-        let high = time << 16 | 0x7000 | random.next() & 0x0fff
-        let low = 0x8000_0000_0000_0000 | random.next() >> 2
-        return UUID(high: high, low: low)
+        let id = EventIDs.next()
+        return UUID(high: id.high, low: id.low)
     }
 
     /// From two numbers, big-endian: RFC 9562's order.

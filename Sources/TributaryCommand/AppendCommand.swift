@@ -1,0 +1,178 @@
+import FoundationEssentials
+import JSONLines
+import Tributary
+
+/// What is read for one append, in bytes; the store's own limit is far below.
+let maximumAppendInput = 16 << 20
+
+func runAppend(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
+    let stream = try arguments.stream
+    let expected = try expectation(arguments)
+    let events =
+        if let file = arguments[.file] {
+            try events(ofFile: file, for: stream, arguments)
+        } else {
+            [try event(arguments)]
+        }
+    return try await context.withStore(creating: .ifMissing) { store in
+        do {
+            let result = try await store.append(events, to: stream, expecting: expected)
+            try context.output.appended(result, id: events[0].id)
+            return .done
+        } catch let error as AppendError {
+            try context.output.refused(error, stream: stream)
+            throw error
+        }
+    }
+}
+
+private func expectation(_ arguments: Arguments) throws(Failure) -> ExpectedVersion {
+    guard let text = try arguments.text(.expect) else { return .any }
+    guard let expected = ExpectedVersion(text) else {
+        throw Failure(
+            .badInput, "--expect takes any, no-stream, exists or a version, 0 or more; it was \"\(text)\"")
+    }
+    return expected
+}
+
+/// The event that the options describe, with its data from `--json` or standard input.
+private func event(_ arguments: Arguments) throws(Failure) -> NewEvent {
+    guard let type = try arguments.text(.type) else {
+        throw Failure(.badInput, "append needs --type (or --file): see tributary append --help")
+    }
+    let reader = JSONReader(maximumBytes: maximumAppendInput)
+    if let metadata = arguments[.metadata], !reader.isValue(metadata) {
+        throw Failure(.badInput, "--metadata is not one valid JSON value")
+    }
+    let schemaVersion = try arguments.number(.schemaVersion, minimum: 1) ?? 1
+    guard let schemaVersion = UInt32(exactly: schemaVersion) else {
+        throw Failure(.badInput, "--schema-version is at most \(UInt32.max)")
+    }
+    let id = try arguments.text(.id).map { text throws(Failure) in try UUID(argument: text) }
+    let given = try arguments.text(.contentType).map(ContentType.init(rawValue:))
+    let correlationID = try arguments.text(.correlationID)
+    let causationID = try arguments.text(.causationID)
+    let (data, contentType) = try data(arguments, given, reader)
+    return NewEvent(
+        type: type, data: data, contentType: contentType, metadata: arguments[.metadata], id: id,
+        schemaVersion: schemaVersion, correlationID: correlationID, causationID: causationID)
+}
+
+private func data(
+    _ arguments: Arguments, _ given: ContentType?, _ reader: JSONReader
+) throws(Failure) -> ([UInt8], ContentType) {
+    if let json = arguments[.json] {
+        guard reader.isValue(json) else { throw Failure(.badInput, "--json is not one valid JSON value") }
+        if let given, !given.isJSON {
+            throw Failure(.badInput, "--json is JSON: give \(given.rawValue) on standard input")
+        }
+        return (json, given ?? .json)
+    }
+    let data = try Input(Input.standard).all(maximum: maximumAppendInput)
+    return (data, given ?? (reader.isValue(data) ? .json : .octetStream))
+}
+
+private func events(
+    ofFile file: [UInt8], for stream: StreamName, _ arguments: Arguments
+) throws(Failure) -> [NewEvent] {
+    for option: Option in [
+        .type, .id, .json, .metadata, .contentType, .schemaVersion, .correlationID, .causationID,
+    ] where arguments.has(option) {
+        throw Failure(.badInput, "--\(option.name) does not go with --file: the lines say it")
+    }
+    var splitter = LineSplitter(maximum: EventLineReader.maximumLine)
+    splitter.add(try Input(file).all(maximum: maximumAppendInput))
+    splitter.finish()
+    let reader = EventLineReader()
+    var events: [NewEvent] = []
+    while true {
+        switch splitter.next() {
+        case .line(_, let range) where splitter.isBlank(range):
+            continue
+        case .line(let number, let range):
+            events.append(try event(splitter.buffer[range], number, of: stream, reader))
+        case .tooLong(let number):
+            throw Failure(.badInput, "line \(number): longer than \(EventLineReader.maximumLine >> 20) MiB")
+        case .needsMore, .end:
+            if events.isEmpty { throw Failure(.badInput, "there is no event in the file: each line is one") }
+            return events
+        }
+    }
+}
+
+private func event(
+    _ bytes: ArraySlice<UInt8>, _ number: Int, of stream: StreamName, _ reader: EventLineReader
+) throws(Failure) -> NewEvent {
+    do throws(Failure) {
+        let line = try reader.read(bytes)
+        if let other = line.stream, other != stream {
+            throw Failure(.badInput, "the stream is \(other), not \(stream)")
+        }
+        if line.expected != nil { throw Failure(.badInput, "\"expect\" is an option here: --expect") }
+        return line.event
+    } catch {
+        throw Failure(.badInput, "line \(number): \(error.message)")
+    }
+}
+
+extension LineSplitter {
+    /// Whether nothing but blanks is there: such lines are passed over.
+    func isBlank(_ range: Range<Int>) -> Bool {
+        buffer[range].allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
+    }
+}
+
+extension Output {
+    fileprivate func appended(_ result: AppendResult, id: UUID) throws {
+        json.beginObject()
+        json.key("stream")
+        json.string(result.stream.utf8)
+        json.key("id")
+        json.uuid(id)
+        json.key("firstVersion")
+        json.integer(result.versions.lowerBound)
+        json.key("lastVersion")
+        json.integer(result.versions.upperBound)
+        json.key("firstPosition")
+        json.integer(result.positions?.lowerBound.value)
+        json.key("lastPosition")
+        json.integer(result.positions?.upperBound.value)
+        json.key("repeat")
+        json.boolean(result.isRepeat)
+        json.key("token")
+        json.string(result.token.description)
+        json.endObject()
+        try endLine()
+    }
+
+    /// What of a refusal the caller needs to go on: the stream's version, or the ids to repeat.
+    fileprivate func refused(_ error: AppendError, stream: StreamName) throws {
+        switch error {
+        case .conflict(let conflict):
+            json.beginObject()
+            json.key("stream")
+            json.string(stream.utf8)
+            json.key("expected")
+            json.expected(conflict.expected)
+            json.key("actual")
+            json.integer(conflict.actual)
+            json.endObject()
+            try endLine()
+        case .outcomeUnknown(let ids):
+            json.beginObject()
+            json.key("stream")
+            json.string(stream.utf8)
+            json.key("id")
+            if let first = ids.first { json.uuid(first) } else { json.null() }
+            json.key("ids")
+            json.beginArray()
+            for id in ids { json.uuid(id) }
+            json.endArray()
+            json.endObject()
+            try endLine()
+        default:
+            break
+        }
+        try flush()
+    }
+}

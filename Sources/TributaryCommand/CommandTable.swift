@@ -1,0 +1,96 @@
+private let stream = Operand(name: "STREAM", isRequired: true)
+private let inputFile = Operand(name: "FILE|-", isRequired: false)
+
+/// Every command: from here come parsing, help and what is run.
+let commands: [Command] = [
+    Command(
+        name: "create", operands: [], summary: "Make an empty store.",
+        details: [
+            "Makes the directory where it is absent, or completes a creation that was interrupted. A directory that "
+                + "holds anything else is left alone. append and import also make a store where there is none.", "",
+            "Prints {\"location\"}.",
+        ],
+        options: [], run: runCreate),
+    Command(
+        name: "append", operands: [stream], summary: "Append events to a stream.",
+        details: [
+            "Appends one event whose data is --json, or standard input as it is (a final line break is kept: printf "
+                + "writes none). Or, with --file, several events at once, all or none: JSON lines as for import, in "
+                + "which the key stream is absent or the same and expect is not allowed.", "",
+            "Prints {\"stream\", \"id\", \"firstVersion\", \"lastVersion\", \"firstPosition\", \"lastPosition\", "
+                + "\"repeat\", \"token\"}; where the expectation does not hold {\"stream\", \"expected\", \"actual\"} "
+                + "(actual is -1 for a stream without events) and exit code 3; where the outcome is unknown "
+                + "{\"stream\", \"id\", \"ids\"} and exit code 6: append again with the same ids.", "",
+            "  tributary append Order-42 --type OrderPlaced --json '{\"item\":\"tea\"}' --expect no-stream",
+            "  tributary append Photo-7 --type Taken --content-type image/png < photo.png",
+        ],
+        options: [
+            .type, .expect, .id, .json, .metadata, .contentType, .schemaVersion, .correlationID, .causationID, .file,
+        ],
+        run: runAppend),
+    Command(
+        name: "read", operands: [stream], summary: "Show the events of a stream.",
+        details: eventDetails + ["", "Exit code 5: there is no such stream, or it was deleted; 3: it is tombstoned."],
+        options: [.fromVersion, .backward, .limit], run: runRead),
+    Command(
+        name: "read-all", operands: [], summary: "Show the events of the whole store in their order.",
+        details: eventDetails + ["", "With --category and --type both must hold; of several types one."],
+        options: [.fromPosition, .backward, .limit, .category, .types], run: runReadAll),
+    Command(
+        name: "import", operands: [inputFile], summary: "Append the events of JSON lines.",
+        details: [
+            "Each line is one event and one append: an object with stream, type and data (or dataBase64), and as "
+                + "wanted id, contentType, metadata (or metadataBase64), schemaVersion, correlationId, causationId, and "
+                + "expect: \"any\", \"no-stream\", \"exists\" or a version. version, position and created, which read "
+                + "shows, are ignored; other keys are refused. Data and metadata are kept byte for byte. Lines of one "
+                + "stream are appended in the file's order. Without FILE, standard input is read.", "",
+            "Lines with ids may be imported again: what is stored already is counted as a repeat, what was refused is "
+                + "tried again. With --on-error skip, lines that met a conflict are also tried once more at the end, when "
+                + "later lines of their stream may have made true what they expect.", "",
+            "Prints {\"lines\", \"stored\", \"repeats\", \"refused\", \"bad\"}; exit code 3 if lines were refused, else "
+                + "2 if lines were bad.",
+        ],
+        options: [.onError], run: runImport),
+    Command(
+        name: "export", operands: [], summary: "Write all events as JSON lines that import takes.",
+        details: ["In the store's order, without the store's own events (of streams whose names begin with $)."],
+        options: [.fromPosition], run: runExport),
+    Command(
+        name: "streams", operands: [], summary: "List the streams.",
+        details: [
+            "Prints {\"stream\", \"events\", \"currentVersion\", \"firstVersion\", \"state\"} for each; state is live, "
+                + "soft-deleted or tombstoned. Streams of the store itself are shown where --prefix begins with $."
+        ],
+        options: [.prefix, .after, .limit, .sort], run: runStreams),
+    Command(
+        name: "stats", operands: [], summary: "Show counts, sizes and digests.",
+        details: [
+            "Prints {\"store\", \"location\", \"events\", \"streams\", \"logBytes\", \"indexBytes\", \"partitions\"}."
+        ],
+        options: [], run: runStats),
+    Command(
+        name: "verify", operands: [], summary: "Compare the index with what the log says.",
+        details: [
+            "Compares digests, offsets and every entry of the index. Prints {\"partitions\", \"events\", \"streams\", "
+                + "\"entriesCompared\", \"problems\"}; exit code 4 where there is a problem."
+        ],
+        options: [], run: runVerify),
+    Command(
+        name: "rebuild-index", operands: [], summary: "Throw the index away and make it anew from the log.",
+        details: ["Prints {\"records\", \"events\", \"digests\"}. The digests are the same as before."],
+        options: [], run: runRebuildIndex),
+    Command(
+        name: "cat", operands: [], summary: "Show the raw records of the log, and what was decided of each.",
+        details: [
+            "Prints {\"partition\", \"offset\", \"created\", \"kind\", \"decision\", \"expected\", \"attempt\", "
+                + "\"firstVersion\", \"eventCount\", \"ids\", \"key\"|\"keyBase64\", \"valueBase64\"} for each."
+        ],
+        options: [.fromOffset, .limit], run: runCat),
+]
+
+private let eventDetails = [
+    "Prints an event a line: {\"stream\", \"version\", \"position\", \"id\", \"type\", \"data\"|\"dataBase64\", "
+        + "\"contentType\", \"metadata\"|\"metadataBase64\", \"schemaVersion\", \"correlationId\", \"causationId\", "
+        + "\"created\"}. Data stands there as it is if its content type is JSON and it is one value without line "
+        + "breaks, else in base 64; so does metadata."
+]

@@ -1,0 +1,145 @@
+import FoundationEssentials
+import JSONLines
+import Tributary
+
+/// Appends that `import` has under way at once.
+private let maximumInFlight = 1_000
+
+func runImport(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
+    let stops = try arguments.choice(.onError, of: ["stop", "skip"]) == "stop"
+    let input = try Input(arguments.operands.first ?? Input.standard)
+    return try await context.withStore(creating: .ifMissing) { store in
+        let source = ImportSource(input, stopsAtBadLine: stops)
+        let run = ImportRun(store, source, input, stops)
+        // What is under way when a signal comes is waited for and counted.
+        context.interruption.handle { source.stop() }
+        try await run.appendAll()
+        try await run.appendRefusedAgain()
+        return try run.end(context.output)
+    }
+}
+
+/// One import: what became of the lines so far.
+private final class ImportRun {
+    /// Lines that met a conflict and are kept for another try: so many, of so many bytes together.
+    static let maximumRetries = 10_000
+    static let maximumRetryBytes = 64 << 20
+
+    private let source: ImportSource
+    private let store: EventStore
+    private let input: Input
+    private let stops: Bool
+    private let progress = Progress("importing")
+
+    private var stored: Int64 = 0
+    private var repeats: Int64 = 0
+    private var refused: Int64 = 0
+    private var failure: Failure?
+    private var retries: [ImportSource.Line] = []
+    private var retryBytes = 0
+
+    init(_ store: EventStore, _ source: ImportSource, _ input: Input, _ stops: Bool) {
+        self.store = store
+        self.source = source
+        self.input = input
+        self.stops = stops
+    }
+
+    func appendAll() async throws {
+        for try await item in store.append(contentsOf: source, maxInFlight: maximumInFlight) {
+            guard let line = source.answer() else { continue }
+            settle(item.result, line, mayRetry: !stops)
+            progress.show(line.end, of: input.size, count: stored + repeats, unit: "events")
+        }
+        progress.end()
+    }
+
+    /// With their own expectations, in the file's order, after everything else was answered.
+    func appendRefusedAgain() async throws {
+        let appends = ArraySequence(elements: retries.map(\.append))
+        for try await item in store.append(contentsOf: appends, maxInFlight: maximumInFlight) {
+            settle(item.result, retries[item.index], mayRetry: false)
+        }
+    }
+
+    func end(_ output: Output) throws -> ExitCode {
+        output.json.beginObject()
+        output.json.key("lines")
+        output.json.integer(source.lines)
+        output.json.key("stored")
+        output.json.integer(stored)
+        output.json.key("repeats")
+        output.json.integer(repeats)
+        output.json.key("refused")
+        output.json.integer(refused)
+        output.json.key("bad")
+        output.json.integer(source.bad)
+        output.json.endObject()
+        try output.endLine()
+        try output.flush()
+        if let failure = failure ?? source.failure { throw failure }
+        if refused > 0 { return .refused }
+        return source.bad > 0 ? .badInput : .done
+    }
+
+    private func settle(_ result: Result<AppendResult, AppendError>, _ line: ImportSource.Line, mayRetry: Bool) {
+        switch result {
+        case .success(let result):
+            if result.isRepeat { repeats += 1 } else { stored += 1 }
+        case .failure(let error):
+            let problem = Failure(error)
+            switch problem.code {
+            case .refused where mayRetry && keepForRetry(line, error): break
+            case .refused: refuse(line, problem.message)
+            case .badInput:
+                source.countBad(line.number, problem.message)
+                if stops { source.stop() }
+            default: fail(line, error, problem)
+            }
+        }
+    }
+
+    private func refuse(_ line: ImportSource.Line, _ why: String) {
+        refused += 1
+        StandardError.line("line \(line.number): \(why)")
+        if stops { source.stop() }
+    }
+
+    private func keepForRetry(_ line: ImportSource.Line, _ error: AppendError) -> Bool {
+        guard case .conflict = error, retries.count < Self.maximumRetries else { return false }
+        let event = line.append.events[0]
+        let size = event.data.count + (event.metadata?.count ?? 0)
+        guard retryBytes + size <= Self.maximumRetryBytes else { return false }
+        retryBytes += size
+        retries.append(line)
+        return true
+    }
+
+    /// Something that concerns all lines: the first such is what the command ends with.
+    private func fail(_ line: ImportSource.Line, _ error: AppendError, _ problem: Failure) {
+        source.stop()
+        guard failure == nil else { return }
+        var message = "line \(line.number): \(problem.message)"
+        if case .outcomeUnknown(let ids) = error {
+            message += "; the id is " + ids.map { $0.uuidString.lowercased() }.joined(separator: " ")
+        }
+        failure = Failure(problem.code, message + "; import the file again, lines with ids are not stored twice")
+    }
+}
+
+/// Elements that are there already, as an asynchronous sequence.
+private struct ArraySequence<Element: Sendable>: AsyncSequence, Sendable {
+    let elements: [Element]
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        var rest: IndexingIterator<[Element]>
+
+        mutating func next() async -> Element? {
+            rest.next()
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(rest: elements.makeIterator())
+    }
+}

@@ -1,0 +1,91 @@
+/// An option of a command: parsing and help are made from it.
+struct Option: Hashable, Sendable {
+    let name: String
+    let letter: Character?
+    /// What its value is called in the help; nil where it takes none.
+    let argument: String?
+    let text: String
+    let isRepeated: Bool
+
+    init(
+        _ name: String, _ letter: Character? = nil, takes argument: String? = nil, isRepeated: Bool = false,
+        _ text: String
+    ) {
+        self.name = name
+        self.letter = letter
+        self.argument = argument
+        self.text = text
+        self.isRepeated = isRepeated
+    }
+
+    static let data = Option(
+        "data", "d", takes: "DIR", "the directory of the store; else that of TRIBUTARY_DATA; else ./tributary-data")
+    static let help = Option("help", "h", "show this help")
+    static let version = Option("version", "V", "show the version")
+
+    static let type = Option(
+        "type", "t", takes: "TYPE", "the event's type, 1 to 256 bytes")
+    static let expect = Option(
+        "expect", "e", takes: "WHAT",
+        "what the stream must be: any (the default), no-stream, exists, or the version of its last event")
+    static let id = Option(
+        "id", "i", takes: "UUID", "the event's id; repeating an append with the same id stores nothing twice")
+    static let json = Option(
+        "json", "j", takes: "JSON", "the data: one JSON value, kept byte for byte")
+    static let metadata = Option(
+        "metadata", "m", takes: "JSON", "the metadata: one JSON value, kept byte for byte")
+    static let contentType = Option(
+        "content-type", "c", takes: "TYPE",
+        "what the data is; else application/json if it is one JSON value, else application/octet-stream")
+    static let schemaVersion = Option(
+        "schema-version", takes: "N", "the version of the event's shape, 1 or more")
+    static let correlationID = Option(
+        "correlation-id", takes: "TEXT", "the correlation id")
+    static let causationID = Option(
+        "causation-id", takes: "TEXT", "the causation id")
+    static let file = Option(
+        "file", "f", takes: "FILE", "append the events of these JSON lines, all or none; - is standard input")
+
+    static let fromVersion = Option(
+        "from", "f", takes: "N", "begin at this version, 0 or more")
+    static let fromPosition = Option(
+        "from", "f", takes: "P", "begin at this global position, 0 or more")
+    static let fromOffset = Option(
+        "from", "f", takes: "N", "begin at this offset, 0 or more")
+    static let backward = Option("backward", "b", "newest first; without --from it begins at the end")
+    static let limit = Option(
+        "limit", "n", takes: "N", "show at most N, 1 or more")
+    static let category = Option(
+        "category", "c", takes: "NAME", "only streams of this category: what stands before the first -")
+    static let types = Option(
+        "type", "t", takes: "TYPE", isRepeated: true, "only events of this type; may be given several times")
+
+    static let onError = Option(
+        "on-error", takes: "stop|skip", "at a bad or refused line: stop reading (the default), or skip it and go on")
+
+    static let prefix = Option(
+        "prefix", "p", takes: "TEXT", "only names that begin so")
+    static let after = Option(
+        "after", "a", takes: "NAME", "only names after this one")
+    static let sort = Option(
+        "sort", "s", takes: "name|events", "sort by name (the default), or most events first")
+}
+
+/// What a command is given besides options.
+struct Operand: Sendable {
+    let name: String
+    let isRequired: Bool
+}
+
+/// A command: how it is called, what its help says, what it does.
+struct Command: Sendable {
+    let name: String
+    let operands: [Operand]
+    let summary: String
+    /// Paragraphs and, where they begin with blanks, lines as they are.
+    let details: [String]
+    let options: [Option]
+    let run: @Sendable (Arguments, Context) async throws -> ExitCode
+
+    var allOptions: [Option] { options + [.data, .help] }
+}

@@ -1,0 +1,196 @@
+import JSONLines
+import Tributary
+
+func runCreate(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
+    try await context.holdingStore {
+        try await EventStore.create(context.location)
+    }
+    context.output.json.beginObject()
+    context.output.json.key("location")
+    context.output.json.string(context.directory)
+    context.output.json.endObject()
+    try context.output.endLine()
+    return .done
+}
+
+func runStats(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
+    try await context.withStore { store in
+        try context.output.statistics(try await store.statistics())
+        return .done
+    }
+}
+
+func runVerify(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
+    try await context.withStore { store in
+        let progress = Progress("verifying")
+        let report = try await store.verify { step in
+            progress.show(step.recordsDone, of: step.recordsTotal, count: step.recordsDone, unit: "records")
+        }
+        progress.end()
+        try context.output.verified(report)
+        for problem in report.problems { StandardError.line(problem) }
+        if report.problems.isEmpty { return .done }
+        throw Failure(
+            .unavailable,
+            "index and log differ in \(report.problems.count) places: keep a copy of the directory, then try "
+                + "tributary rebuild-index")
+    }
+}
+
+func runRebuildIndex(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
+    try await context.holdingStore {
+        let progress = Progress("rebuilding")
+        let report = try await EventStore.rebuildIndex(context.location) { step in
+            progress.show(step.recordsDone, of: step.recordsTotal, count: step.recordsDone, unit: "records")
+        }
+        progress.end()
+        try context.output.rebuilt(report)
+        return .done
+    }
+}
+
+func runCat(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
+    let from = try arguments.number(.fromOffset, minimum: 0) ?? 0
+    let limit = try arguments.limit
+    return try await context.withStore { store in
+        var left = limit
+        for try await entry in store.logRecords(from: from) {
+            try Task.checkCancellation()
+            try context.output.record(entry)
+            left -= 1
+            if left == 0 { break }
+        }
+        return .done
+    }
+}
+
+extension Output {
+    fileprivate func statistics(_ statistics: StoreStatistics) throws {
+        json.beginObject()
+        json.key("store")
+        json.string(statistics.store)
+        json.key("location")
+        json.string(statistics.location)
+        json.key("events")
+        json.integer(statistics.events)
+        json.key("streams")
+        json.integer(statistics.streams)
+        json.key("logBytes")
+        json.integer(statistics.logBytes)
+        json.key("indexBytes")
+        json.integer(statistics.indexBytes)
+        json.key("partitions")
+        json.beginArray()
+        for partition in statistics.partitions {
+            json.beginObject()
+            json.key("partition")
+            json.integer(Int64(partition.partition))
+            json.key("appliedOffset")
+            json.integer(partition.appliedOffset)
+            json.key("digest")
+            json.hexadecimal(partition.digest)
+            json.key("events")
+            json.integer(partition.events)
+            json.key("decisions")
+            json.beginObject()
+            for (decision, count) in partition.decisions.sorted(by: { $0.key < $1.key }) {
+                json.key(decision)
+                json.integer(count)
+            }
+            json.endObject()
+            json.key("halted")
+            json.string(partition.halted)
+            json.endObject()
+        }
+        json.endArray()
+        json.endObject()
+        try endLine()
+    }
+
+    fileprivate func verified(_ report: VerifyReport) throws {
+        json.beginObject()
+        json.key("partitions")
+        json.beginArray()
+        for partition in report.partitions {
+            json.beginObject()
+            json.key("partition")
+            json.integer(Int64(partition.partition))
+            json.key("offset")
+            json.integer(partition.offset)
+            json.key("digest")
+            json.hexadecimal(partition.digest)
+            json.key("records")
+            json.integer(partition.records)
+            json.endObject()
+        }
+        json.endArray()
+        json.key("events")
+        json.integer(report.events)
+        json.key("streams")
+        json.integer(report.streams)
+        json.key("entriesCompared")
+        json.integer(report.entriesCompared)
+        json.key("problems")
+        json.beginArray()
+        for problem in report.problems { json.string(problem) }
+        json.endArray()
+        json.endObject()
+        try endLine()
+        try flush()
+    }
+
+    fileprivate func rebuilt(_ report: RebuildReport) throws {
+        json.beginObject()
+        json.key("records")
+        json.integer(report.records)
+        json.key("events")
+        json.integer(report.events)
+        json.key("digests")
+        json.beginArray()
+        for digest in report.digests { json.hexadecimal(digest) }
+        json.endArray()
+        json.endObject()
+        try endLine()
+    }
+
+    fileprivate func record(_ entry: LogEntry) throws {
+        json.beginObject()
+        json.key("partition")
+        json.integer(Int64(entry.partition))
+        json.key("offset")
+        json.integer(entry.offset)
+        json.key("created")
+        json.string(Timestamp.text(milliseconds: entry.createdMilliseconds))
+        json.key("kind")
+        json.string(entry.kind)
+        json.key("decision")
+        json.string(entry.decision)
+        json.key("expected")
+        if let expected = entry.expected.flatMap(ExpectedVersion.init) { json.expected(expected) } else { json.null() }
+        json.key("attempt")
+        json.integer(entry.attempt.map(Int64.init))
+        json.key("firstVersion")
+        json.integer(entry.firstVersion)
+        json.key("eventCount")
+        json.integer(Int64(entry.eventCount))
+        json.key("ids")
+        json.beginArray()
+        for id in entry.ids { json.string(id) }
+        json.endArray()
+        key(entry.key)
+        json.key("valueBase64")
+        if let value = entry.value { json.base64(value) } else { json.null() }
+        json.endObject()
+        try endLine()
+    }
+
+    private func key(_ key: [UInt8]?) {
+        if let key, String(validating: key, as: UTF8.self) == nil {
+            json.key("keyBase64")
+            json.base64(key)
+        } else {
+            json.key("key")
+            if let key { json.string(key) } else { json.null() }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import AppendRule
+import Envelope
+import EventLog
+import Synchronization
+
+/// A log that delivers what a test tells it to, from the test's own thread.
+final class PlayedLog: RecordLog {
+    private struct State: Sendable {
+        var records: [[StoredRecord]]
+        var restarts: [Restart] = []
+        var handler: (any LogHandler)?
+    }
+
+    struct Restart: Equatable, Sendable {
+        var channel: Int
+        var offset: Int64
+    }
+
+    let description: LogDescription
+    private let state: Monitor<State>
+
+    init(channels: Int = 1) {
+        description = LogDescription(name: "played", channels: channels, isOnlyWriter: false, maxRecordBytes: 1 << 20)
+        state = Monitor(State(records: Array(repeating: [], count: channels)))
+    }
+
+    var restarts: [Restart] { state.read { $0.restarts } }
+
+    func records(_ channel: Int = 0) -> [StoredRecord] { state.read { $0.records[channel] } }
+
+    /// Returns when the log was given so many records.
+    func wait(forRecords count: Int, in channel: Int = 0) async throws {
+        try await onOwnThread(named: "played-wait") { [state] in
+            state.wait { $0.records[channel].count >= count ? () : nil }
+        }
+    }
+
+    /// Delivers stored records; each as the offset that it has, or as another.
+    func deliver(_ offsets: [Int64]) { deliver(0, offsets) }
+
+    func deliver(_ channel: Int, _ offsets: [Int64], as others: [Int64]? = nil) {
+        var run = RecordRun()
+        let records = records(channel)
+        for (index, offset) in offsets.enumerated() {
+            let stored = records[Int(offset)]
+            run.append(
+                stored.record, channel: channel, offset: others?[index] ?? offset, appendTime: stored.appendTime)
+        }
+        let handler = state.read { $0.handler }
+        handler?.handle(run)
+    }
+
+    func tell(_ event: LogEvent) {
+        let handler = state.read { $0.handler }
+        handler?.handle(event)
+    }
+
+    func append(_ record: LogRecord, to channel: Int, tag: LogTag) {
+        state.withLock { state in
+            let offset = Int64(state.records[channel].count)
+            state.records[channel].append(StoredRecord(offset: offset, appendTime: 1_000 + offset, record: record))
+        }
+    }
+
+    func withdraw(_ tag: LogTag) -> Bool { false }
+
+    /// Delivers what is there, at once.
+    func start(from offsets: [Int64], handler: any LogHandler) throws {
+        state.withLock { $0.handler = handler }
+        for channel in 0..<description.channels {
+            let count = Int64(records(channel).count)
+            if offsets[channel] < count { deliver(channel, Array(offsets[channel]..<count)) }
+        }
+    }
+
+    func restart(channel: Int, from offset: Int64) {
+        state.withLock { $0.restarts.append(Restart(channel: channel, offset: offset)) }
+    }
+
+    func bounds(of channel: Int) async throws(LogError) -> Range<Int64> { 0..<Int64(records(channel).count) }
+
+    func record(at offset: Int64, in channel: Int) async throws(LogError) -> StoredRecord? {
+        let records = records(channel)
+        return records.indices.contains(Int(offset)) ? records[Int(offset)] : nil
+    }
+
+    func close() async { state.withLock { $0.handler = nil } }
+}
