@@ -17,6 +17,7 @@ let package = Package(
     name: "tributary",
     products: [
         .library(name: "Tributary", targets: ["Tributary"]),
+        .library(name: "TributaryKafka", targets: ["TributaryKafka"]),
         .executable(name: "tributary", targets: ["TributaryCommand"]),
         .executable(name: "tributary-bench", targets: ["TributaryBench"]),
     ],
@@ -48,6 +49,7 @@ let package = Package(
             swiftSettings: safe),
         .systemLibrary(name: "CGetOpt"),
         .target(name: "GetOpt", dependencies: ["CGetOpt"], swiftSettings: safe),
+        .target(name: "TributaryKafka", dependencies: ["Tributary", "KafkaEventLog", "EventLog"], swiftSettings: safe),
         .executableTarget(
             name: "TributaryCommand",
             dependencies: ["Tributary", "JSONLines", "GetOpt"],
@@ -82,6 +84,9 @@ let package = Package(
             name: "KafkaEventLogTests",
             dependencies: ["KafkaEventLog", "Kafka", "EventLog", "LogContract", "KafkaBrokers"],
             swiftSettings: strict),
+        .testTarget(
+            name: "TributaryKafkaTests", dependencies: ["TributaryKafka", "Tributary", "KafkaBrokers"],
+            swiftSettings: safe),
         .testTarget(
             name: "TributaryTests",
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),

@@ -45,15 +45,15 @@ public final class KafkaProducer: Sendable {
         var isHeld = false
         /// Set by `close`: until when it waits for what is outstanding.
         var closeBy: ContinuousClock.Instant?
-        var awaited: [UInt64: CheckedContinuation<KafkaOutcome, Never>] = [:]
-        var lastOwnTag = ownTags
-        var hasEnded = false
+        var awaited: [UInt64: Awaited] = [:]
 
         var isIdle: Bool { waiting.count == 0 && inFlightRecords == 0 && refused.isEmpty }
     }
 
-    /// Tags from here on are those of awaited sends.
-    private static let ownTags: UInt64 = 1 << 63
+    /// A send that somebody waits for, or waited for until its task was cancelled.
+    private struct Awaited: Sendable {
+        var continuation: CheckedContinuation<KafkaOutcome, Never>?
+    }
 
     private let configuration: KafkaConfiguration
     private let topics: [String]
@@ -86,27 +86,23 @@ public final class KafkaProducer: Sendable {
 
     /// Enqueues a record; never blocks.
     ///
-    /// - Parameter tag: names it in its report, which never comes from within this call; below 2⁶³; 0: its failure is
-    ///   not reported.
+    /// - Parameter tag: names it in its report, which never comes from within this call; 0: its failure is not reported.
     /// - Returns: false once the producer is closed: the record was not taken, and nothing is reported of it.
     public func send(_ record: KafkaRecord, tag: UInt64) -> Bool {
-        precondition(tag < Self.ownTags, "tags are below 2^63")
-        return state.withLock { enqueue(record, tag, &$0) }
+        state.withLock { enqueue(record, tag, &$0) }
     }
 
     /// Sends a record and waits until it is known what became of it.
     ///
     /// Cancelling the task gives *not stored* where the record can be withdrawn, else *unknown*.
     public func send(_ record: KafkaRecord) async -> KafkaOutcome {
-        let tag = state.withLock { state in
-            state.lastOwnTag += 1
-            return state.lastOwnTag
-        }
+        // Among the caller's own tags, which may be any; 64 random bits meet none of them.
+        let tag = UInt64.random(in: 1 ... .max)
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let refused = state.withLock { state -> KafkaOutcome? in
                     if Task.isCancelled { return .notStored(Self.cancelled) }
-                    state.awaited[tag] = continuation
+                    state.awaited[tag] = Awaited(continuation: continuation)
                     if enqueue(record, tag, &state) { return nil }
                     state.awaited[tag] = nil
                     return .notStored(Self.closed)
@@ -115,7 +111,11 @@ public final class KafkaProducer: Sendable {
             }
         } onCancel: {
             let (continuation, isWithdrawn) = state.withLock { state in
-                (state.awaited.removeValue(forKey: tag), state.waiting.remove(tag))
+                let continuation = state.awaited[tag]?.continuation
+                let isWithdrawn = state.waiting.remove(tag)
+                // Its report will still come.
+                if continuation != nil { state.awaited[tag] = isWithdrawn ? nil : Awaited(continuation: nil) }
+                return (continuation, isWithdrawn)
             }
             continuation?.resume(returning: isWithdrawn ? .notStored(Self.cancelled) : .unknown(Self.cancelled))
         }
@@ -282,13 +282,13 @@ public final class KafkaProducer: Sendable {
         let (answers, others) = state.withLock { state in
             update(&state)
             var answers: [(CheckedContinuation<KafkaOutcome, Never>, KafkaOutcome)] = []
-            if state.awaited.isEmpty { return (answers, reports.filter { $0.tag < Self.ownTags }) }
+            if state.awaited.isEmpty { return (answers, reports) }
             var others: [KafkaReport] = []
             for report in reports {
-                if report.tag < Self.ownTags {
+                if let awaited = state.awaited.removeValue(forKey: report.tag) {
+                    if let continuation = awaited.continuation { answers.append((continuation, report.outcome)) }
+                } else {
                     others.append(report)
-                } else if let waiting = state.awaited.removeValue(forKey: report.tag) {
-                    answers.append((waiting, report.outcome))
                 }
             }
             return (answers, others)
@@ -337,11 +337,10 @@ public final class KafkaProducer: Sendable {
             defer {
                 state.client = nil
                 state.awaited = [:]
-                state.hasEnded = true
             }
-            return (state.client, state.awaited.values)
+            return (state.client, Array(state.awaited.values))
         }
-        for continuation in left { continuation.resume(returning: .unknown(Self.closed)) }
+        for awaited in left { awaited.continuation?.resume(returning: .unknown(Self.closed)) }
         client?.destroy()
     }
 

@@ -12,7 +12,7 @@ import Synchronization
 /// ```swift
 /// let log = try await KafkaLog.open(KafkaPlace(servers: "localhost:9092", store: "shop"))
 /// ```
-/// Tags are below 2⁶³. Between `contactLost` and `contactRegained` nothing is delivered, and what is appended can be
+/// Between `contactLost` and `contactRegained` nothing is delivered, and what is appended can be
 /// withdrawn. Where `openingNotes` say that the topic is not as a store needs it, nothing is written.
 public final class KafkaLog: RecordLog {
     public let description: LogDescription
@@ -23,7 +23,7 @@ public final class KafkaLog: RecordLog {
     private let producer: KafkaProducer
     private let reader: KafkaReader
     /// Why nothing may be written; nil: it may.
-    private let refusal: String?
+    public let writeRefusal: String?
     private let shared: SharedState
 
     // MARK: - Opening
@@ -48,8 +48,8 @@ public final class KafkaLog: RecordLog {
             maxRecordBytes: max(0, min(topicBytes, KafkaLogLimits.topicMessageBytes) - KafkaLogLimits.batchOverhead))
         self.place = place
         self.kafka = kafka
-        refusal = Self.refusal(report, place)
-        openingNotes = Self.notes(report, refusal)
+        writeRefusal = Self.refusal(report, place)
+        openingNotes = Self.notes(report, writeRefusal)
         let shared = SharedState(channels: report.partitions)
         self.shared = shared
         let reader = try KafkaReader(kafka, topic: place.topic)
@@ -91,7 +91,7 @@ public final class KafkaLog: RecordLog {
     public func append(_ record: LogRecord, to channel: Int, tag: LogTag) {
         precondition(channel >= 0 && channel < description.channels, "no such channel")
         if record.byteCount > description.maxRecordBytes { return reject(tag, .tooLarge) }
-        if let refusal { return reject(tag, .failed(refusal)) }
+        if let writeRefusal { return reject(tag, .failed(writeRefusal)) }
         let sent = producer.send(
             KafkaRecord(key: record.key, value: record.value, partition: channel), tag: tag.number)
         if !sent { reject(tag, .failed("the log is closed; open it again")) }
