@@ -90,7 +90,8 @@ public struct KafkaLocation: Sendable {
         try await translated {
             let report = try await KafkaTopic.check(place)
             return report.mismatches.map { "\(report.topic): \($0)" }
-                + (report.settings == nil ? ["\(report.topic): its settings cannot be read: \(report.unread ?? "")"] : [])
+                + (report.settings == nil
+                    ? ["\(report.topic): its settings cannot be read: \(report.unread ?? "")"] : [])
         }
     }
 }

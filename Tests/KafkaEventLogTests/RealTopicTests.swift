@@ -89,6 +89,66 @@ struct RealBrokenTopicTests {
         await log.close()
     }
 
+    /// A transaction that somebody else aborted: between records, and at the end, where only the end's offset shows it.
+    @Test func holesInTheOffsets() async throws {
+        let place = try await realPlace(.current, partitions: 1)
+        let log = try await KafkaLog.open(place)
+        let collector = RecordCollector(channels: 1)
+        try log.start(from: [0], handler: collector)
+        log.append(LogRecord(key: nil, value: [1]), to: 0, tag: .none)
+        try await collector.wait(forRecords: 1)
+        let isDone = try await onOwnThread(named: "transaction") {
+            abortTransaction(servers: place.servers, topic: place.topic, partition: 0)
+        }
+        #expect(isDone)
+        // The record and the mark that it does not count.
+        let gap = LogEvent.gap(channel: 0, expected: 1, found: 3)
+        try await collector.wait(for: "the hole at the end") { $0.events == [gap] }
+        log.append(LogRecord(key: nil, value: [2]), to: 0, tag: .none)
+        let contents = try await collector.wait(forRecords: 2)
+        #expect(contents.records[0].map(\.offset) == [0, 3])
+        await log.close()
+
+        let again = try await KafkaLog.open(place)
+        let second = RecordCollector(channels: 1)
+        try again.start(from: [0], handler: second)
+        #expect(try await second.wait(forRecords: 2).events == [gap])
+        #expect(try await again.record(at: 1, in: 0) == nil)
+        #expect(try await again.record(at: 3, in: 0)?.record.value == [2])
+        await again.close()
+    }
+
+    /// A byte of the broker's file was flipped.
+    @Test func damagedRecord() async throws {
+        let place = try await realPlace(.current, partitions: 1)
+        let log = try await KafkaLog.open(place)
+        let collector = RecordCollector(channels: 1)
+        try log.start(from: [0], handler: collector)
+        for number in 0..<3 as Range<UInt8> {
+            log.append(LogRecord(key: nil, value: Array(repeating: number, count: 1_000)), to: 0, tag: .none)
+            try await collector.wait(forRecords: Int(number) + 1)
+        }
+        await log.close()
+        let file = RealBroker.current.directory.appending(
+            path: "node-1/data/\(place.topic)-0/00000000000000000000.log")
+        let handle = try FileHandle(forUpdating: file)
+        try handle.seek(toOffset: 1_600)
+        try handle.write(contentsOf: [0xFF] as [UInt8])
+        try handle.close()
+
+        let again = try await KafkaLog.open(place)
+        let second = RecordCollector(channels: 1)
+        try again.start(from: [0], handler: second)
+        let contents = try await second.wait(for: "the damage") {
+            $0.events.contains { if case .failed = $0 { true } else { false } }
+        }
+        #expect(contents.records[0].map(\.offset) == [0])
+        guard case .failed(let why) = contents.events.last else { return }
+        #expect(why.contains("offset 1 of partition 0"))
+        await expectError(.damaged) { _ = try await again.record(at: 1, in: 0) }
+        await again.close()
+    }
+
     @Test func partitionsAdded() async throws {
         let place = try await realPlace(.current, partitions: 1)
         let log = try await KafkaLog.open(place)
