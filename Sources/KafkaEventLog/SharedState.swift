@@ -51,6 +51,7 @@ final class SharedState: Sendable {
             var isNew = false
             for report in reports {
                 if case .stored(let offset) = report.outcome {
+                    guard state.storedEnds.indices.contains(report.partition) else { continue }
                     if offset < 0 { state.unknownEnds.insert(report.partition) }
                     state.storedEnds[report.partition] = max(state.storedEnds[report.partition], offset + 1)
                 } else if report.tag != 0, let outcome = TagOutcome(report.outcome) {
