@@ -22,7 +22,7 @@ run: setup ## Build in release and show the store at work on this repository's h
 
 test: setup lint ## Check the formatting, build, and run all tests
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build
+	$(SWIFT) test --skip-build --no-parallel
 
 newkafka: setup ## Run Kafka's tests with the librdkafka of the Python wheel confluent-kafka
 	@rm -rf .build/newkafka
@@ -33,9 +33,9 @@ newkafka: setup ## Run Kafka's tests with the librdkafka of the Python wheel con
 	LD_LIBRARY_PATH=.build/newkafka $(SWIFT) test --skip-build --filter Kafka
 
 soak: setup ## Run the soak tests, TRIBUTARY_SOAK_SECONDS=600 long
-	TRIBUTARY_SOAK_SECONDS=$(TRIBUTARY_SOAK_SECONDS) $(SWIFT) test --filter Soak
+	TRIBUTARY_SOAK_SECONDS=$(TRIBUTARY_SOAK_SECONDS) $(SWIFT) test --no-parallel --filter soak
 
-bench: setup ## Build in release and print the figures, with what they are compared to
+bench: setup ## Build in release and print the figures, a few minutes long; BENCH="rebuild --events 3000000" for one
 	$(SWIFT) build -c release
 	@"$$($(SWIFT) build -c release --show-bin-path)/tributary-bench" $(BENCH)
 

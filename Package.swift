@@ -58,7 +58,10 @@ let package = Package(
         // Figures, and what they are compared with.
         .executableTarget(
             name: "TributaryBench",
-            dependencies: ["Tributary", "KeyValue"],
+            dependencies: [
+                "Tributary", "StreamIndex", "EmbeddedEventLog", "EventLog", "Envelope", "AppendRule", "Segments",
+                "KeyValue", "CRocksDB",
+            ],
             path: "Benchmarks/TributaryBench",
             swiftSettings: strict),
 
@@ -92,7 +95,7 @@ let package = Package(
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
         .testTarget(
             name: "StreamIndexTests",
-            dependencies: ["StreamIndex", "AppendRule", "Envelope", "EventLog", "KeyValue", "Segments"],
+            dependencies: ["StreamIndex", "AppendRule", "Checksums", "Envelope", "EventLog", "KeyValue", "Segments"],
             swiftSettings: safe),
         .target(
             name: "KillLoad", dependencies: ["Tributary"], path: "Tests/Support/KillLoad", swiftSettings: safe),

@@ -40,7 +40,8 @@ final class LogLoop {
             switch work {
             case .reports(let reports): handler?.handle(.tags(reports))
             case .replay(let offset):
-                deliverReady()
+                // What is ready is in the files too: the replay delivers it, if it is wanted.
+                hasReady = false
                 replay(from: offset)
             case .records(let records): commit(records)
             case .end: return end()

@@ -176,7 +176,7 @@ public protocol RecordLog: AnyObject, Sendable {
     /// delivery goes on from there.
     func start(from offsets: [Int64], handler: any LogHandler) throws
 
-    /// Delivers the channel again from `offset` on, after what is being delivered.
+    /// Delivers the channel again: its next run, after the one that is being delivered, begins at `offset`.
     func restart(channel: Int, from offset: Int64)
 
     /// The first offset that is there and the one that the next record gets, asked afresh.

@@ -162,7 +162,7 @@ public final class KeyValueStore: @unchecked Sendable {
     /// Writes all of the batch or nothing, after all batches before it.
     public func write(_ batch: WriteBatch) throws(KeyValueError) {
         var message: UnsafeMutablePointer<CChar>?
-        rocksdb_write(db, writeOptions, batch.batch, &message)
+        batch.withSorted { rocksdb_write(db, writeOptions, $0, &message) }
         if message != nil { throw KeyValueError(Self.take(message)) }
     }
 

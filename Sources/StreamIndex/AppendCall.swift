@@ -3,20 +3,33 @@ import AppendRule
 /// Names a call among those under way.
 typealias CallID = UInt64
 
-/// An append (or metadata, or tombstone) as its caller asked for it.
-struct AppendRequest: Sendable {
-    var stream: NameKey
-    var channel: Int
+/// An append (or metadata, or tombstone) as its caller asked for it. A class, since calls are copied often.
+final class AppendRequest: Sendable {
+    let stream: NameKey
+    let channel: Int
     /// Of attempt 0.
-    var header: RecordHeader
+    let header: RecordHeader
     /// The encoded record; attempt and write id are stamped in when it is written.
-    var value: [UInt8]
+    let value: [UInt8]
     /// Whether the local index is asked before the record is written. A record with fresh ids that expects nothing
     /// needs no asking.
-    var needsCheck: Bool
+    let needsCheck: Bool
     /// From then on the call only settles what it wrote.
-    var settleBy: ContinuousClock.Instant
-    var deadline: ContinuousClock.Instant
+    let settleBy: ContinuousClock.Instant
+    let deadline: ContinuousClock.Instant
+
+    init(
+        stream: NameKey, channel: Int, header: RecordHeader, value: [UInt8], needsCheck: Bool,
+        settleBy: ContinuousClock.Instant, deadline: ContinuousClock.Instant
+    ) {
+        self.stream = stream
+        self.channel = channel
+        self.header = header
+        self.value = value
+        self.needsCheck = needsCheck
+        self.settleBy = settleBy
+        self.deadline = deadline
+    }
 
     /// Calls of one stream that must not overlap.
     var isExclusive: Bool { header.kind != .append || header.expectation != .any }

@@ -191,8 +191,9 @@ final class Applier {
         guard entry.channel == 0, entry.offset == 0 else { return }
         // The store's creation record is, by definition, the event at position 0.
         let slot = try slot(of: NameKey(SystemStream.storeName), partition: 0)
-        try add(
-            eventTypes: [SystemStream.storeCreated], category: nil, number: slot.state.number, firstVersion: 0, entry)
+        putRecord(of: slot.state.number, firstVersion: 0, eventCount: 1, entry)
+        let type = SystemStream.storeCreated
+        try addEvent(type: type.span, category: nil, entry)
         slot.state.facts.current = 0
         markDirty(slot)
         lanes[0].state.streams += 1
@@ -239,20 +240,20 @@ final class Applier {
     ) throws(IndexError) {
         if firstVersion == 0, header.kind != .metadata { lanes[entry.channel].state.streams += 1 }
         if header.kind != .metadata { slot.pendingFrom = slot.pendingFrom ?? firstVersion }
-        var types: [ArraySlice<UInt8>] = []
-        types.reserveCapacity(header.eventCount)
-        var cursor = EventCursor(body: body)
-        let value = bytes.extracting(entry.value ?? 0..<0)
-        while let event = cursor.next(in: value) { types.append(value.array(event.type)[...]) }
         let isMetadata = header.kind == .metadata
-        let category = isMetadata ? nil : SystemStream.category(of: slot.name.bytes)
         let number = isMetadata ? slot.state.metadataNumber : slot.state.number
-        try add(eventTypes: types, category: category, number: number, firstVersion: firstVersion, entry)
+        putRecord(of: number, firstVersion: firstVersion, eventCount: header.eventCount, entry)
+        let category = isMetadata ? nil : SystemStream.category(of: slot.name.bytes)
+        var cursor = EventCursor(body: body)
+        let record = bytes.extracting(entry.value ?? 0..<0)
+        while let event = cursor.next(in: record) {
+            try addEvent(type: record.extracting(event.type), category: category, entry)
+        }
         guard header.isFoundByID else { return }
-        self.value.startValue()
-        self.value.add(header.kind.rawValue)
-        self.value.add(firstVersion)
-        batch.put(IndexKey.id(KeyPrefix.appendID, slot.state.number, header.appendID), self.value.bytes)
+        value.startValue()
+        value.add(header.kind.rawValue)
+        value.add(firstVersion)
+        batch.put(IndexKey.id(KeyPrefix.appendID, slot.state.number, header.appendID), value.bytes)
         pending.insert(PendingID(stream: slot.state.number, id: header.appendID))
     }
 
@@ -263,36 +264,37 @@ final class Applier {
         pending.insert(PendingID(stream: slot.state.number, id: header.appendID))
     }
 
-    /// Puts the entries of an accepted record's events, and takes their sequences.
-    private func add(
-        eventTypes: [ArraySlice<UInt8>], category: ArraySlice<UInt8>?, number: UInt64, firstVersion: Int64,
-        _ entry: RunEntry
-    ) throws(IndexError) {
+    /// Puts the places of an accepted record; its events come next.
+    private func putRecord(of number: UInt64, firstVersion: Int64, eventCount: Int, _ entry: RunEntry) {
         guard let place = entry.place else { preconditionFailure("a record is in a segment before it is applied") }
-        let partition = entry.channel
         let record = RecordEntry(
             place: SegmentPlace(file: place.file, position: place.position, length: place.length),
-            firstSequence: lanes[partition].state.nextSequence, firstVersion: firstVersion,
-            eventCount: eventTypes.count)
+            firstSequence: lanes[entry.channel].state.nextSequence, firstVersion: firstVersion,
+            eventCount: eventCount)
         value.startValue()
         record.encode(into: &value)
         key.start(KeyPrefix.version)
         key.add(number)
         key.add(record.lastVersion)
         batch.put(key.bytes, value.bytes)
-        lanes[partition].places.insert(record) { batch.put($0, $1) }
-        for type in eventTypes {
-            let sequence = lanes[partition].state.nextSequence
-            if lanes[partition].types.isFull(for: sequence) {
-                writeBitmaps(partition)
-                lanes[partition].types.advance(to: sequence)
-                lanes[partition].categories.advance(to: sequence)
-            }
-            if sequence % IndexLimits.bitmapBlock == 0 { putTime(entry, sequence) }
-            try lanes[partition].types.insert(type, sequence, store)
-            if let category { try lanes[partition].categories.insert(category, sequence, store) }
-            lanes[partition].state.nextSequence = sequence + 1
+        lanes[entry.channel].places.insert(record) { batch.put($0, $1) }
+    }
+
+    /// Notes an event's type and category, and takes its sequence.
+    private func addEvent(
+        type: Span<UInt8>, category: ArraySlice<UInt8>?, _ entry: RunEntry
+    ) throws(IndexError) {
+        let partition = entry.channel
+        let sequence = lanes[partition].state.nextSequence
+        if lanes[partition].types.isFull(for: sequence) {
+            writeBitmaps(partition)
+            lanes[partition].types.advance(to: sequence)
+            lanes[partition].categories.advance(to: sequence)
         }
+        if sequence % IndexLimits.bitmapBlock == 0 { putTime(entry, sequence) }
+        try lanes[partition].types.insert(type, sequence, store)
+        if let category { try lanes[partition].categories.insert(category.span, sequence, store) }
+        lanes[partition].state.nextSequence = sequence + 1
     }
 
     private func putTime(_ entry: RunEntry, _ sequence: Int64) {

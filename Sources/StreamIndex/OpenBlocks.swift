@@ -97,16 +97,19 @@ struct OpenBitmaps {
         last = nil
     }
 
-    mutating func insert(_ name: ArraySlice<UInt8>, _ sequence: Int64, _ store: IndexStore) throws(IndexError) {
+    mutating func insert(_ name: Span<UInt8>, _ sequence: Int64, _ store: IndexStore) throws(IndexError) {
         let slot = try slot(of: name, store)
         slots[slot].bitmap.insert(Int(sequence % IndexLimits.bitmapBlock))
         slots[slot].isDirty = true
     }
 
-    private mutating func slot(of name: ArraySlice<UInt8>, _ store: IndexStore) throws(IndexError) -> Int {
+    private mutating func slot(of name: Span<UInt8>, _ store: IndexStore) throws(IndexError) -> Int {
         // Most events are of the type and category of the one before.
-        if let last, slots[last].name.elementsEqual(name) { return last }
-        let key = NameKey(Array(name))
+        if let last {
+            let known = slots[last].name
+            if known.span.hasSameBytes(as: name) { return last }
+        }
+        let key = NameKey(name.array(0..<name.count))
         if let found = places[key] {
             last = found
             return found

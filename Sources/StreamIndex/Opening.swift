@@ -44,8 +44,10 @@ public enum StoreCreation {
         let deadline = ContinuousClock.now + IndexLimits.creationDeadline
         var writeAt = ContinuousClock.now
         var pause = IndexLimits.creationPause
-        while ContinuousClock.now < deadline {
+        while true {
+            let isLast = ContinuousClock.now >= deadline
             if let record = try await log.record(at: 0, in: channel) { return record }
+            if isLast { break }
             if writeAt <= .now, try await log.bounds(of: channel).isEmpty {
                 log.append(make(), to: channel, tag: .none)
                 pause *= 2

@@ -1,7 +1,7 @@
 /// Names that belong to the store.
 enum SystemStream {
     static let storeName = Array("$store".utf8)
-    static let storeCreated = Array("$store-created".utf8)[...]
+    static let storeCreated = Array("$store-created".utf8)
 
     /// What stands before the first `-`; nil where there is none, where nothing stands before it, and for `$…`.
     static func category(of name: [UInt8]) -> ArraySlice<UInt8>? {
@@ -28,5 +28,11 @@ extension Span<UInt8> {
     func array(_ range: Range<Int>) -> [UInt8] {
         let part = extracting(range)
         return unsafe part.withUnsafeBufferPointer { unsafe Array($0) }
+    }
+
+    func hasSameBytes(as other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where self[index] != other[index] { return false }
+        return true
     }
 }

@@ -19,6 +19,7 @@ public final class EventStore: Sendable {
     private let life = Mutex(Life())
 
     private struct Life {
+        var isClosing = false
         var isClosed = false
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
@@ -65,6 +66,11 @@ public final class EventStore: Sendable {
     /// Ends: what was accepted is safe, what was not written is refused, every waiting call is answered. Later calls
     /// throw `StoreError` with `closed`.
     public func close() async {
+        let isFirst = life.withLock { life in
+            defer { life.isClosing = true }
+            return !life.isClosing
+        }
+        guard isFirst else { return await closed() }
         await index.close()
         let waiting = life.withLock { life in
             life.isClosed = true
@@ -78,15 +84,20 @@ public final class EventStore: Sendable {
     /// swift-service-lifecycle's `Service`.
     public func run() async throws {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isClosed = life.withLock { life in
-                    if !life.isClosed { life.waiting.append(continuation) }
-                    return life.isClosed
-                }
-                if isClosed { continuation.resume() }
-            }
+            await closed()
         } onCancel: {
             Task { await close() }
+        }
+    }
+
+    /// Returns when the store has been closed.
+    private func closed() async {
+        await withCheckedContinuation { continuation in
+            let isClosed = life.withLock { life in
+                if !life.isClosed { life.waiting.append(continuation) }
+                return life.isClosed
+            }
+            if isClosed { continuation.resume() }
         }
     }
 }

@@ -73,7 +73,11 @@ final class TemporaryDirectory {
 
     init() {
         path = NSTemporaryDirectory() + "tributary-segments-" + UUID().uuidString
-        try! FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            preconditionFailure("no temporary directory: \(error)")
+        }
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }

@@ -128,7 +128,8 @@ private struct Play {
             let records = machine.written
             machine.written = []
             for record in records {
-                authors[record.header.writeID] = machine.calls.calls.first { $0.value.writeIDs.contains(record.header.writeID) }?.key
+                authors[record.header.writeID] =
+                    machine.calls.calls.first { $0.value.writeIDs.contains(record.header.writeID) }?.key
                 take(record)
             }
         }

@@ -194,7 +194,8 @@ struct RecordMaker {
     private mutating func store(_ channel: Int) -> LogRecord {
         let own = Identity(store: identity.store, partitions: identity.partitions, nonce: id(channel + 10))
         return LogRecord(
-            key: [], value: RecordEnvelope.encodeIdentity(own, id: id(random.below(1_000)), partition: channel, writeID: 1))
+            key: [],
+            value: RecordEnvelope.encodeIdentity(own, id: id(random.below(1_000)), partition: channel, writeID: 1))
     }
 
     private mutating func barrier(_ channel: Int) -> LogRecord {
