@@ -4,7 +4,7 @@ SWIFT ?= swift
 FORMATTED = Sources Tests Benchmarks Package.swift
 TRIBUTARY_SOAK_SECONDS ?= 600
 
-.PHONY: help setup build run test soak bench format lint clean
+.PHONY: help setup build run test newkafka soak bench format lint clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -23,6 +23,14 @@ run: setup ## Build in release and show the store at work on this repository's h
 test: setup lint ## Check the formatting, build, and run all tests
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --no-parallel
+
+newkafka: setup ## Run Kafka's tests with the librdkafka of the Python wheel confluent-kafka
+	@rm -rf .build/newkafka
+	python3 -m pip download --quiet --no-deps --dest .build/newkafka confluent-kafka
+	python3 -m zipfile -e .build/newkafka/*.whl .build/newkafka
+	cp .build/newkafka/confluent_kafka.libs/librdkafka-*.so.1 .build/newkafka/librdkafka.so.1
+	$(SWIFT) build --build-tests
+	LD_LIBRARY_PATH=.build/newkafka $(SWIFT) test --skip-build --filter Kafka
 
 soak: setup ## Run the soak tests, TRIBUTARY_SOAK_SECONDS=600 long
 	TRIBUTARY_SOAK_SECONDS=$(TRIBUTARY_SOAK_SECONDS) $(SWIFT) test --no-parallel --filter soak

@@ -17,6 +17,7 @@ let package = Package(
     name: "tributary",
     products: [
         .library(name: "Tributary", targets: ["Tributary"]),
+        .library(name: "TributaryKafka", targets: ["TributaryKafka"]),
         .executable(name: "tributary", targets: ["TributaryCommand"]),
         .executable(name: "tributary-bench", targets: ["TributaryBench"]),
     ],
@@ -39,12 +40,16 @@ let package = Package(
             name: "StreamIndex",
             dependencies: ["AppendRule", "Envelope", "KeyValue", "Segments", "EventLog", "Checksums"],
             swiftSettings: safe),
+        .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: strict),
+        .target(name: "KafkaEventLog", dependencies: ["EventLog", "Kafka"], swiftSettings: safe),
         .target(
             name: "Tributary",
             dependencies: ["StreamIndex", "EmbeddedEventLog", "EventLog"],
             swiftSettings: safe),
         .systemLibrary(name: "CGetOpt"),
         .target(name: "GetOpt", dependencies: ["CGetOpt"], swiftSettings: safe),
+        .target(name: "TributaryKafka", dependencies: ["Tributary", "KafkaEventLog", "EventLog"], swiftSettings: safe),
         .executableTarget(
             name: "TributaryCommand",
             dependencies: ["Tributary", "JSONLines", "GetOpt"],
@@ -74,6 +79,17 @@ let package = Package(
         .target(
             name: "LogContract", dependencies: ["EventLog"], path: "Tests/Support/LogContract", swiftSettings: safe),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "LogContract"], swiftSettings: safe),
+        .target(
+            name: "KafkaBrokers", dependencies: ["CRdKafka"], path: "Tests/Support/KafkaBrokers",
+            swiftSettings: strict),
+        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaBrokers"], swiftSettings: strict),
+        .testTarget(
+            name: "KafkaEventLogTests",
+            dependencies: ["KafkaEventLog", "Kafka", "EventLog", "LogContract", "KafkaBrokers"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TributaryKafkaTests", dependencies: ["TributaryKafka", "Tributary", "KafkaBrokers"],
+            swiftSettings: safe),
         .testTarget(
             name: "TributaryTests",
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),

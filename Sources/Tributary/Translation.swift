@@ -4,7 +4,7 @@ import EventLog
 import StreamIndex
 
 /// Runs `body` and gives its errors as `StoreError`; `CancellationError` and this module's own stay as they are.
-func translated<R>(_ body: () async throws -> R) async throws -> R {
+package func translated<R>(_ body: () async throws -> R) async throws -> R {
     do {
         return try await body()
     } catch let error as LogError {

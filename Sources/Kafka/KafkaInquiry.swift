@@ -1,0 +1,194 @@
+// Questions to the partitions' leaders, each with a client of its own: on a reader's connection a question would wait
+// behind the fetch that waits for records, and a fresh client has no stale idea of who leads.
+
+import CRdKafka
+
+/// A record by itself.
+public struct KafkaStoredRecord: Sendable, Equatable {
+    public var offset: Int64
+    public var timestamp: Int64
+    public var key: [UInt8]?
+    public var value: [UInt8]?
+}
+
+/// Asks about the partitions of one topic. All calls block.
+public final class KafkaInquiry: Sendable {
+    private let client: KafkaClient
+    let name: String
+    private let deadline: ContinuousClock.Instant
+    private let isCancelled: @Sendable () -> Bool
+
+    /// - Parameters:
+    ///   - patience: for all questions together.
+    ///   - isCancelled: asked now and then; true ends a question with an error of kind `cancelled`.
+    public init(
+        _ configuration: KafkaConfiguration, topic: String, within patience: Duration,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(KafkaError) {
+        client = try KafkaClient(configuration, .inquiry, topics: [topic])
+        name = topic
+        self.isCancelled = isCancelled
+        deadline = .now + patience
+    }
+
+    /// The first offset that is there, and the one that the next record gets.
+    public func bounds(of partition: Int) throws(KafkaError) -> Range<Int64> {
+        var last = KafkaError(.timedOut, "no broker answered")
+        while let slice = slice {
+            var low: Int64 = -1
+            var high: Int64 = -1
+            let code = rd_kafka_query_watermark_offsets(
+                client.handle.pointer, name, Int32(clamping: partition), &low, &high, slice.milliseconds32)
+            if code == RD_KAFKA_RESP_ERR_NO_ERROR, low >= 0, high >= low { return low..<high }
+            last = try heard(code, last)
+        }
+        throw try ended(last)
+    }
+
+    /// The record at an offset; nil where there is none.
+    public func record(at offset: Int64, in partition: Int) throws(KafkaError) -> KafkaStoredRecord? {
+        guard offset >= 0 else { return nil }
+        let reader = KafkaReader(client: client)
+        defer { reader.endAll() }
+        try reader.begin(partition, at: offset)
+        var last = KafkaError(.timedOut, "the record did not come")
+        while let slice = slice {
+            var found: KafkaStoredRecord?
+            var isOver = false
+            var trouble: KafkaError?
+            reader.read(within: slice) { reading in
+                switch reading {
+                case .record(let message):
+                    isOver = true
+                    if message.offset == offset { found = Self.copy(message) }
+                case .end: isOver = true
+                case .trouble(_, let error): trouble = error
+                }
+                return !isOver
+            }
+            if isOver { return found }
+            guard let trouble else { continue }
+            last = trouble
+            switch trouble.kind {
+            case .damaged, .authentication, .notAuthorized: throw trouble
+            case .outOfRange:
+                guard try bounds(of: partition).contains(offset) else { return nil }
+                // It was said by a leader that was one no more.
+                try reader.begin(partition, at: offset)
+            default: break
+            }
+        }
+        throw try ended(last)
+    }
+
+    private static func copy(_ message: borrowing KafkaMessage) -> KafkaStoredRecord {
+        var bytes: [UInt8] = []
+        let key = message.appendKey(to: &bytes).map { _ in bytes }
+        bytes = []
+        let value = message.appendValue(to: &bytes).map { _ in bytes }
+        return KafkaStoredRecord(offset: message.offset, timestamp: message.timestamp, key: key, value: value)
+    }
+
+    /// The brokers' view of the topic; nil where there is no such topic.
+    public func partitions() throws(KafkaError) -> [KafkaPartition]? {
+        try metadata { metadata throws(KafkaError) in
+            guard metadata.topic_cnt > 0, let topic = metadata.topics?.pointee else { return .some(nil) }
+            switch topic.err {
+            case RD_KAFKA_RESP_ERR_NO_ERROR:
+                return (0..<Int(topic.partition_cnt)).map { KafkaPartition(topic.partitions[$0]) }
+                    .sorted { $0.number < $1.number }
+            case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return .some(nil)
+            case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: throw KafkaError(topic.err)
+            // Being made, or between two leaders.
+            default: return nil
+            }
+        }
+    }
+
+    /// The ids of the cluster's brokers.
+    func brokers() throws(KafkaError) -> [Int32] {
+        try metadata { metadata in (0..<Int(metadata.broker_cnt)).map { metadata.brokers[$0].id } }
+    }
+
+    /// Asks until `body` takes the answer, nil being none.
+    private func metadata<R>(_ body: (rd_kafka_metadata) throws(KafkaError) -> R?) throws(KafkaError) -> R {
+        var last = KafkaError(.timedOut, "no broker answered")
+        while let slice = slice {
+            var metadata: UnsafePointer<rd_kafka_metadata>?
+            let code = rd_kafka_metadata(
+                client.handle.pointer, 0, client.topics[0].pointer, &metadata, slice.milliseconds32)
+            guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else {
+                last = try heard(code, last)
+                continue
+            }
+            defer { rd_kafka_metadata_destroy(metadata) }
+            if let result = try body(metadata.pointee) { return result }
+            _ = troubles(within: KafkaLimits.askPause)
+        }
+        throw try ended(last)
+    }
+
+    /// nil: the time is over.
+    private var slice: Duration? {
+        if isCancelled() { return nil }
+        let left = ContinuousClock.now.duration(to: deadline)
+        return left <= .zero ? nil : min(left, KafkaLimits.askSlice)
+    }
+
+    /// What a refused question means. The client's events may know more, as a password that is wrong.
+    private func heard(_ code: rd_kafka_resp_err_t, _ last: KafkaError) throws(KafkaError) -> KafkaError {
+        var error = client.configuration.explained(KafkaError(code))
+        if error.kind == .notAuthorized || error.kind == .unsupported { throw error }
+        // Where it was refused at once, not to ask in a hurry.
+        let troubles = troubles(within: KafkaLimits.askPause)
+        if let refusal = troubles.first(where: { $0.kind == .authentication }) { throw refusal }
+        if [.timedOut, .other, .unreachable].contains(error.kind) {
+            // A connection's own words say more than that nobody was reached.
+            let words = troubles.last { $0.kind == .unreachable && $0.name != "_ALL_BROKERS_DOWN" }
+            error = words ?? (last.kind == .timedOut ? error : last)
+        }
+        return error
+    }
+
+    /// What the client has to say meanwhile.
+    func troubles(within wait: Duration = .zero) -> [KafkaError] {
+        var troubles: [KafkaError] = []
+        KafkaReader(client: client).read(within: wait) { reading in
+            switch reading {
+            case .trouble(_, let error): troubles.append(error)
+            default: break
+            }
+            return true
+        }
+        return troubles
+    }
+
+    private func ended(_ last: KafkaError) throws(KafkaError) -> KafkaError {
+        if isCancelled() { throw KafkaError(.cancelled, "the question was given up") }
+        return last
+    }
+
+    /// Ends the client.
+    public func close() {
+        client.destroy()
+    }
+
+    var handle: ClientHandle { client.handle }
+    var configuration: KafkaConfiguration { client.configuration }
+    var patience: Duration { max(.zero, ContinuousClock.now.duration(to: deadline)) }
+}
+
+public struct KafkaPartition: Sendable, Equatable {
+    public var number: Int
+    /// The broker's id; -1 where there is no leader now.
+    public var leader: Int
+    public var replicas: Int
+    public var inSyncReplicas: Int
+
+    init(_ metadata: rd_kafka_metadata_partition) {
+        number = Int(metadata.id)
+        leader = Int(metadata.leader)
+        replicas = Int(metadata.replica_cnt)
+        inSyncReplicas = Int(metadata.isr_cnt)
+    }
+}

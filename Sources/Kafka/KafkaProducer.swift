@@ -1,0 +1,372 @@
+// Sends records and says of each what became of it.
+
+import CRdKafka
+import Glibc
+import Synchronization
+
+/// What became of a record.
+public enum KafkaOutcome: Sendable, Equatable {
+    /// It is in the log, on all in-sync replicas. The offset is -1 where the broker's answer did not tell; after a
+    /// retry it may be that of a second copy.
+    case stored(offset: Int64)
+    /// It is not in the log and never will be.
+    case notStored(KafkaError)
+    /// It may be in the log, now or later.
+    case unknown(KafkaError)
+}
+
+public struct KafkaReport: Sendable, Equatable {
+    public var tag: UInt64
+    public var topic: Int
+    public var partition: Int
+    public var outcome: KafkaOutcome
+}
+
+/// An idempotent producer that waits for all in-sync replicas.
+///
+/// ```swift
+/// let producer = try KafkaProducer(kafka, topics: ["shop.events"], maxMessageBytes: 2 << 20)
+/// let outcome = await producer.send(KafkaRecord(key: nil, value: [1], partition: 0))
+/// producer.close(within: .seconds(10))    // blocks: not on a task's thread
+/// ```
+/// Each record gets exactly one answer, whatever happens. Records of one partition are written in the order in which
+/// they were sent. A client that ends with a fatal error is replaced.
+///
+/// Threads: one of its own serves the client and calls `onReports`; any thread sends.
+public final class KafkaProducer: Sendable {
+    private struct State: Sendable {
+        /// nil: being replaced, or closed.
+        var client: KafkaClient?
+        var waiting = WaitingRecords()
+        var inFlightRecords = 0
+        var inFlightBytes = 0
+        /// What was refused without the library.
+        var refused: [KafkaReport] = []
+        var isHeld = false
+        /// Set by `close`: until when it waits for what is outstanding.
+        var closeBy: ContinuousClock.Instant?
+        var awaited: [UInt64: Awaited] = [:]
+
+        var isIdle: Bool { waiting.count == 0 && inFlightRecords == 0 && refused.isEmpty }
+    }
+
+    /// A send that somebody waits for, or waited for until its task was cancelled.
+    private struct Awaited: Sendable {
+        var continuation: CheckedContinuation<KafkaOutcome, Never>?
+    }
+
+    private let configuration: KafkaConfiguration
+    private let topics: [String]
+    private let maxMessageBytes: Int
+    private let onReports: @Sendable ([KafkaReport]) -> Void
+    private let state: Mutex<State>
+    private let thread = Mutex<KafkaThread?>(nil)
+
+    /// Makes the client; connecting goes on in the background.
+    ///
+    /// - Parameters:
+    ///   - topics: those that it can send to, which should exist.
+    ///   - maxMessageBytes: the topics' `max.message.bytes`.
+    ///   - onReports: called on the producer's thread with what became of records that were sent with a tag, and,
+    ///     where they were stored, also of those without.
+    public init(
+        _ configuration: KafkaConfiguration, topics: [String], maxMessageBytes: Int,
+        onReports: @escaping @Sendable ([KafkaReport]) -> Void = { _ in }
+    ) throws(KafkaError) {
+        self.configuration = configuration
+        self.topics = topics
+        self.maxMessageBytes = maxMessageBytes
+        self.onReports = onReports
+        let client = try KafkaClient(configuration, .producer(maxMessageBytes: maxMessageBytes), topics: topics)
+        state = Mutex(State(client: client))
+        thread.withLock { $0 = KafkaThread(name: "kafka-producer") { [self] in serve() } }
+    }
+
+    // MARK: - Sending
+
+    /// Enqueues a record; never blocks.
+    ///
+    /// - Parameter tag: names it in its report, which never comes from within this call; 0: its failure is not reported.
+    /// - Returns: false once the producer is closed: the record was not taken, and nothing is reported of it.
+    public func send(_ record: KafkaRecord, tag: UInt64) -> Bool {
+        state.withLock { enqueue(record, tag, &$0) }
+    }
+
+    /// Sends a record and waits until it is known what became of it.
+    ///
+    /// Cancelling the task gives *not stored* where the record can be withdrawn, else *unknown*.
+    public func send(_ record: KafkaRecord) async -> KafkaOutcome {
+        // Among the caller's own tags, which may be any; 64 random bits meet none of them.
+        let tag = UInt64.random(in: 1 ... .max)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let refused = state.withLock { state -> KafkaOutcome? in
+                    if Task.isCancelled { return .notStored(Self.cancelled) }
+                    state.awaited[tag] = Awaited(continuation: continuation)
+                    if enqueue(record, tag, &state) { return nil }
+                    state.awaited[tag] = nil
+                    return .notStored(Self.closed)
+                }
+                if let refused { continuation.resume(returning: refused) }
+            }
+        } onCancel: {
+            let (continuation, isWithdrawn) = state.withLock { state in
+                let continuation = state.awaited[tag]?.continuation
+                let isWithdrawn = state.waiting.remove(tag)
+                // Its report will still come.
+                if continuation != nil { state.awaited[tag] = isWithdrawn ? nil : Awaited(continuation: nil) }
+                return (continuation, isWithdrawn)
+            }
+            continuation?.resume(returning: isWithdrawn ? .notStored(Self.cancelled) : .unknown(Self.cancelled))
+        }
+    }
+
+    /// Takes a record back that the client library does not have yet. True: it will never be stored, and nothing is
+    /// reported of it.
+    public func withdraw(_ tag: UInt64) -> Bool {
+        state.withLock { tag != 0 && $0.waiting.remove(tag) }
+    }
+
+    /// Keeps records from the client library, where they could not be withdrawn any more: for as long as no broker
+    /// answers.
+    public func hold(_ isHeld: Bool) {
+        state.withLock {
+            $0.isHeld = isHeld
+            pump(&$0)
+        }
+    }
+
+    private func enqueue(_ record: KafkaRecord, _ tag: UInt64, _ state: inout State) -> Bool {
+        precondition(topics.indices.contains(record.topic), "no such topic")
+        guard state.closeBy == nil else { return false }
+        state.waiting.add(record, tag)
+        pump(&state)
+        return true
+    }
+
+    /// Gives the library what it may have.
+    private func pump(_ state: inout State) {
+        guard let client = state.client, !state.isHeld else { return }
+        while let (record, tag) = state.waiting.first {
+            let bytes = record.byteCount
+            guard state.inFlightRecords < KafkaLimits.inFlightRecords,
+                state.inFlightRecords == 0 || state.inFlightBytes + bytes <= KafkaLimits.inFlightBytes
+            else { return }
+            let code = Self.produce(record, tag, client)
+            // Against its limits the library counts records until their reports are served.
+            if code == RD_KAFKA_RESP_ERR__QUEUE_FULL, state.inFlightRecords > 0 { return }
+            // The client is about to be replaced.
+            if code == RD_KAFKA_RESP_ERR__FATAL { return client.queue.wake() }
+            state.waiting.removeFirst()
+            if code == RD_KAFKA_RESP_ERR_NO_ERROR {
+                state.inFlightRecords += 1
+                state.inFlightBytes += bytes
+            } else {
+                refuse(record, tag, KafkaError(code), &state)
+            }
+        }
+    }
+
+    private static func produce(_ record: KafkaRecord, _ tag: UInt64, _ client: KafkaClient) -> rd_kafka_resp_err_t {
+        withBytes(record.value) { value, valueCount in
+            withBytes(record.key) { key, keyCount in
+                let result = rd_kafka_produce(
+                    client.topics[record.topic].pointer, Int32(clamping: record.partition), RD_KAFKA_MSG_F_COPY, value,
+                    valueCount, key, keyCount, UnsafeMutableRawPointer(bitPattern: UInt(tag)))
+                // Of this thread, so it is read at once.
+                return result == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_last_error()
+            }
+        }
+    }
+
+    private func refuse(_ record: KafkaRecord, _ tag: UInt64, _ error: KafkaError, _ state: inout State) {
+        guard tag != 0 else { return }
+        state.refused.append(
+            KafkaReport(tag: tag, topic: record.topic, partition: record.partition, outcome: .notStored(error)))
+        state.client?.queue.wake()
+    }
+
+    // MARK: - Serving
+
+    private func serve() {
+        var purgedAt: ContinuousClock.Instant?
+        while let client = nextClient() {
+            if let event = Event(of: client.queue, within: KafkaLimits.poll) { handle(event, client) }
+            if client.fatalError != nil { replace(client) }
+            reportRefused()
+            guard let closeBy = state.withLock({ $0.closeBy }) else { continue }
+            if state.withLock({ $0.isIdle }) { break }
+            let now = ContinuousClock.now
+            if let purgedAt, now >= purgedAt + KafkaLimits.purgePatience { break }
+            if purgedAt == nil, now >= closeBy {
+                purgedAt = now
+                giveUp()
+            }
+        }
+        end()
+    }
+
+    /// The client; a new one where there is none. nil: it cannot be made and the producer is being closed.
+    private func nextClient() -> KafkaClient? {
+        while true {
+            let (client, isClosing) = state.withLock { ($0.client, $0.closeBy != nil) }
+            if let client { return client }
+            do throws(KafkaError) {
+                let client = try KafkaClient(
+                    configuration, .producer(maxMessageBytes: maxMessageBytes), topics: topics)
+                state.withLock {
+                    $0.client = client
+                    pump(&$0)
+                }
+            } catch {
+                if isClosing { return nil }
+                configuration.log(KafkaLogLine(level: 3, facility: "REPLACE", message: error.description))
+                var pause = timespec(tv_sec: 0, tv_nsec: Int(KafkaLimits.replacePause.milliseconds32) * 1_000_000)
+                nanosleep(&pause, nil)
+            }
+        }
+    }
+
+    private func handle(_ event: borrowing Event, _ client: KafkaClient) {
+        if event.type == RD_KAFKA_EVENT_DR { return reported(event) }
+        if client.isHousekeeping(event) { return }
+        if let error = event.error {
+            // The loss of one broker is everyday; a fatal error is asked for after each event.
+            let error = configuration.explained(error)
+            client.say(error.kind == .authentication ? 3 : 5, "ERROR", error.description)
+        } else {
+            client.say(5, "EVENT", "an event of unknown type \(event.type) was dropped")
+        }
+    }
+
+    private func reported(_ event: borrowing Event) {
+        var reports: [KafkaReport] = []
+        reports.reserveCapacity(rd_kafka_event_message_count(event.pointer))
+        var bytes = 0
+        while let message = rd_kafka_event_message_next(event.pointer) {
+            bytes += message.pointee.len + message.pointee.key_len
+            reports.append(Self.report(message))
+        }
+        let records = reports.count
+        answer(reports) { [self] state in
+            state.inFlightRecords -= records
+            state.inFlightBytes -= bytes
+            pump(&state)
+        }
+    }
+
+    private static func report(_ message: UnsafePointer<rd_kafka_message_t>) -> KafkaReport {
+        let code = message.pointee.err
+        let outcome: KafkaOutcome
+        switch rd_kafka_message_status(message) {
+        case RD_KAFKA_MSG_STATUS_PERSISTED: outcome = .stored(offset: message.pointee.offset)
+        case RD_KAFKA_MSG_STATUS_NOT_PERSISTED: outcome = .notStored(KafkaError(code))
+        default: outcome = .unknown(KafkaError(code))
+        }
+        let topic = message.pointee.rkt.map { Int(bitPattern: rd_kafka_topic_opaque($0)) - 1 } ?? 0
+        return KafkaReport(
+            tag: UInt64(UInt(bitPattern: message.pointee._private)), topic: max(0, topic),
+            partition: Int(message.pointee.partition), outcome: outcome)
+    }
+
+    private func reportRefused() {
+        let refused = state.withLock { state in
+            defer { state.refused = [] }
+            return state.refused
+        }
+        if !refused.isEmpty { answer(refused) { _ in } }
+    }
+
+    /// Answers whoever waits and reports the rest; nobody is called under the lock.
+    private func answer(_ reports: [KafkaReport], _ update: (inout State) -> Void) {
+        let (answers, others) = state.withLock { state in
+            update(&state)
+            var answers: [(CheckedContinuation<KafkaOutcome, Never>, KafkaOutcome)] = []
+            if state.awaited.isEmpty { return (answers, reports) }
+            var others: [KafkaReport] = []
+            for report in reports {
+                if let awaited = state.awaited.removeValue(forKey: report.tag) {
+                    if let continuation = awaited.continuation { answers.append((continuation, report.outcome)) }
+                } else {
+                    others.append(report)
+                }
+            }
+            return (answers, others)
+        }
+        for (continuation, outcome) in answers { continuation.resume(returning: outcome) }
+        if !others.isEmpty { onReports(others) }
+    }
+
+    // MARK: - Ends
+
+    /// After a fatal error the client answers for what it has, and another takes over.
+    private func replace(_ client: KafkaClient) {
+        if let error = client.fatalError { client.say(3, "FATAL", "the producer is replaced: \(error)") }
+        // What waits stays, and goes to the new client.
+        state.withLock { $0.client = nil }
+        rd_kafka_purge(client.handle.pointer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        let end = ContinuousClock.now + KafkaLimits.purgePatience
+        while state.withLock({ $0.inFlightRecords > 0 }), ContinuousClock.now < end {
+            if let event = Event(of: client.queue, within: KafkaLimits.poll) { handle(event, client) }
+        }
+        state.withLock {
+            $0.inFlightRecords = 0
+            $0.inFlightBytes = 0
+        }
+        client.destroy(patience: .zero)
+    }
+
+    /// At the deadline of `close`: what waits is not stored; what the library has, it has to answer for now.
+    private func giveUp() {
+        let client = state.withLock { state in
+            while let (record, tag) = state.waiting.first {
+                state.waiting.removeFirst()
+                refuse(record, tag, Self.closed, &state)
+            }
+            return state.client
+        }
+        if let client {
+            rd_kafka_purge(client.handle.pointer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        }
+    }
+
+    private func end() {
+        giveUp()
+        reportRefused()
+        let (client, left) = state.withLock { state in
+            defer {
+                state.client = nil
+                state.awaited = [:]
+            }
+            return (state.client, Array(state.awaited.values))
+        }
+        for awaited in left { awaited.continuation?.resume(returning: .unknown(Self.closed)) }
+        client?.destroy()
+    }
+
+    /// Refuses new records, waits until each that was sent has its answer, and ends the client. At the deadline what
+    /// the client library had not sent yet becomes *not stored*, what it had sent *unknown*.
+    ///
+    /// Blocks: not to be called on a thread of Swift's pool, nor from `onReports`.
+    public func close(within patience: Duration) {
+        state.withLock {
+            $0.closeBy = $0.closeBy ?? ContinuousClock.now + patience
+            $0.client?.queue.wake()
+        }
+        thread.withLock { $0 }?.join()
+    }
+
+    private static let closed = KafkaError(.closed, "the producer was closed")
+    private static let cancelled = KafkaError(.cancelled, "the task was cancelled")
+
+    /// Records that wait here, and those that the client library has.
+    public var outstanding: (waiting: Int, inFlight: Int) {
+        state.withLock { ($0.waiting.count, $0.inFlightRecords) }
+    }
+
+    /// Makes the client fail as after a broken sequence, for tests.
+    package func injectFatalError() {
+        guard let client = state.withLock({ $0.client }) else { return }
+        rd_kafka_test_fatal_error(client.handle.pointer, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "a test")
+    }
+}

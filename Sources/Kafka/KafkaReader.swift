@@ -1,0 +1,167 @@
+// Reads partitions of one topic from offsets that the caller keeps, without a consumer group.
+//
+// It uses the library's simple consumer: each partition is begun and ended by itself, no group name and no coordinator
+// are needed, and beginning again at another offset is not a seek, which old versions get wrong.
+
+import CRdKafka
+import Synchronization
+
+/// A record as the library has it, lent for the length of a call.
+public struct KafkaMessage: ~Copyable {
+    private let raw: UnsafePointer<rd_kafka_message_t>
+
+    init(_ raw: UnsafePointer<rd_kafka_message_t>) {
+        self.raw = raw
+    }
+
+    public var partition: Int { Int(raw.pointee.partition) }
+    public var offset: Int64 { raw.pointee.offset }
+
+    /// Milliseconds since 1970: the log's or the writer's, as the topic is set; -1 where there is none.
+    public var timestamp: Int64 {
+        var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
+        return rd_kafka_message_timestamp(raw, &type)
+    }
+
+    /// Bytes of key and value.
+    public var byteCount: Int { raw.pointee.key_len + raw.pointee.len }
+
+    /// Copies the key to the end of `bytes` and says where it is; nil for a null key.
+    public func appendKey(to bytes: inout [UInt8]) -> Range<Int>? {
+        Self.append(raw.pointee.key, raw.pointee.key_len, to: &bytes)
+    }
+
+    /// Copies the value to the end of `bytes` and says where it is; nil for a null value.
+    public func appendValue(to bytes: inout [UInt8]) -> Range<Int>? {
+        Self.append(raw.pointee.payload, raw.pointee.len, to: &bytes)
+    }
+
+    private static func append(_ part: UnsafeMutableRawPointer?, _ count: Int, to bytes: inout [UInt8]) -> Range<Int>? {
+        guard let part else { return nil }
+        let start = bytes.count
+        bytes.append(contentsOf: UnsafeRawBufferPointer(start: part, count: count))
+        return start..<bytes.count
+    }
+}
+
+/// What a reader has to say.
+public enum KafkaReading: ~Copyable {
+    case record(KafkaMessage)
+    /// All up to `offset` was delivered; told again each time that the end is reached.
+    case end(partition: Int, offset: Int64)
+    /// The partition delivers nothing until it is begun again, or tries again by itself; nil: it is about a connection
+    /// or the client.
+    case trouble(partition: Int?, KafkaError)
+}
+
+/// A reader of partitions of one topic.
+///
+/// ```swift
+/// try reader.begin(0, at: 1_000)
+/// reader.read(within: .milliseconds(100)) { reading in
+///     switch reading {
+///     case .record(let message): last = message.offset
+///     default: break
+///     }
+///     return true
+/// }
+/// ```
+/// One thread, the caller's, calls `begin`, `end` and `read`; `wake` comes from any.
+public final class KafkaReader: Sendable {
+    private let client: KafkaClient
+    private let active = Mutex<Set<Int32>>([])
+    /// Also held while `wake` touches the client, which may come from anywhere, also after `close`.
+    private let isClosed = Mutex(false)
+
+    public init(_ configuration: KafkaConfiguration, topic: String) throws(KafkaError) {
+        client = try KafkaClient(configuration, .reader, topics: [topic])
+    }
+
+    init(client: KafkaClient) {
+        self.client = client
+    }
+
+    /// Delivers the partition from `offset` on, also where it was being delivered from elsewhere: nothing of before
+    /// comes any more.
+    ///
+    /// - Parameter offset: 0 or more.
+    public func begin(_ partition: Int, at offset: Int64) throws(KafkaError) {
+        precondition(offset >= 0, "offsets count from 0")
+        end(partition)
+        let number = Int32(clamping: partition)
+        let code = rd_kafka_consume_start_queue(client.topics[0].pointer, number, offset, client.queue.pointer)
+        guard code == 0 else { throw KafkaError(rd_kafka_last_error()) }
+        active.withLock { _ = $0.insert(number) }
+    }
+
+    /// Delivers nothing more of the partition.
+    public func end(_ partition: Int) {
+        let number = Int32(clamping: partition)
+        guard active.withLock({ $0.remove(number) }) != nil else { return }
+        // It also makes what is queued of it outdated.
+        rd_kafka_consume_stop(client.topics[0].pointer, number)
+    }
+
+    public func endAll() {
+        for partition in active.withLock({ $0 }) { end(Int(partition)) }
+    }
+
+    /// Waits for the first thing to say and lends it and what else is there, until `body` returns false.
+    public func read(within wait: Duration, _ body: (borrowing KafkaReading) -> Bool) {
+        var wait = wait
+        while let event = Event(of: client.queue, within: wait) {
+            // The rest is taken without waiting.
+            wait = .zero
+            guard lend(event, body) else { return }
+        }
+    }
+
+    private func lend(_ event: borrowing Event, _ body: (borrowing KafkaReading) -> Bool) -> Bool {
+        if event.type == RD_KAFKA_EVENT_FETCH {
+            while let message = rd_kafka_event_message_next(event.pointer) {
+                let code = message.pointee.err
+                guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
+                    let (partition, offset) = (Int(message.pointee.partition), message.pointee.offset)
+                    if !lend(KafkaError(code), code, partition, offset, body) { return false }
+                    continue
+                }
+                // One event carries one message, so nothing is lost by leaving here.
+                if !body(.record(KafkaMessage(message))) { return false }
+            }
+            return true
+        }
+        if client.isHousekeeping(event) { return true }
+        guard let error = event.error else {
+            client.say(5, "EVENT", "an event of unknown type \(event.type) was dropped")
+            return true
+        }
+        guard let place = event.place else {
+            return body(.trouble(partition: nil, client.configuration.explained(error)))
+        }
+        return lend(error, rd_kafka_event_error(event.pointer), place.partition, place.offset, body)
+    }
+
+    private func lend(
+        _ error: KafkaError, _ code: rd_kafka_resp_err_t, _ partition: Int, _ offset: Int64,
+        _ body: (borrowing KafkaReading) -> Bool
+    ) -> Bool {
+        if code == RD_KAFKA_RESP_ERR__PARTITION_EOF { return body(.end(partition: partition, offset: offset)) }
+        return body(.trouble(partition: partition, client.configuration.explained(error)))
+    }
+
+    /// Makes a `read` that waits return.
+    public func wake() {
+        isClosed.withLock { if !$0 { client.queue.wake() } }
+    }
+
+    /// Ends the client; no other call but `wake` may be under way or follow. Blocks.
+    public func close() {
+        let wasClosed = isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return isClosed
+        }
+        if wasClosed { return }
+        endAll()
+        client.destroy()
+    }
+}

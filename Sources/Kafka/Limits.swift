@@ -1,0 +1,32 @@
+/// The bounds of this module.
+public enum KafkaLimits {
+    /// Most records of one producer that the client library holds at once. Its own limit is above, so that it never
+    /// says *queue full* in earnest.
+    public static let inFlightRecords = 20_000
+    /// Most bytes of keys and values of one producer that the client library holds at once.
+    public static let inFlightBytes = 64 << 20
+    /// The longest that a thread waits for the library before it looks around.
+    static let poll: Duration = .milliseconds(100)
+    /// The longest that closing waits for the reports of what was purged, after its deadline.
+    static let purgePatience: Duration = .seconds(5)
+    /// The longest that anything waits for the library to let go of a client; it has had deadlocks there.
+    static let destroyPatience: Duration = .seconds(5)
+    /// A pause after a client could not be made.
+    static let replacePause: Duration = .milliseconds(200)
+    /// The longest wait for a controller's name, which comes with the first answer of any broker.
+    static let controllerWait: Duration = .milliseconds(100)
+    /// Between two tries of a question that was refused at once.
+    static let askPause: Duration = .milliseconds(50)
+    /// Slice of a wait for a broker, so that it can be cut short.
+    static let askSlice: Duration = .milliseconds(500)
+}
+
+extension Duration {
+    /// Whole milliseconds, at most a day, as the library takes them.
+    var milliseconds32: Int32 {
+        let (seconds, fraction) = components
+        let all = seconds.multipliedReportingOverflow(by: 1_000)
+        return all.overflow
+            ? 86_400_000 : Int32(min(max(0, all.partialValue + fraction / 1_000_000_000_000_000), 86_400_000))
+    }
+}

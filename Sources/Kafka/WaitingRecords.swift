@@ -1,0 +1,70 @@
+/// A record to send.
+public struct KafkaRecord: Sendable, Equatable {
+    /// nil and empty differ, in the key and in the value.
+    public var key: [UInt8]?
+    public var value: [UInt8]?
+    /// As the producer was given the topics, from 0.
+    public var topic: Int
+    public var partition: Int
+
+    public init(key: [UInt8]?, value: [UInt8]?, topic: Int = 0, partition: Int) {
+        self.key = key
+        self.value = value
+        self.topic = topic
+        self.partition = partition
+    }
+
+    var byteCount: Int { (key?.count ?? 0) + (value?.count ?? 0) }
+}
+
+/// Records that the client library does not have yet, in order; any can be taken out by its tag.
+struct WaitingRecords: Sendable {
+    private var slots: [(record: KafkaRecord, tag: UInt64)?] = []
+    /// The number of the first slot: numbers count on while slots are dropped from the front.
+    private var base = 0
+    private var head = 0
+    private var numbers: [UInt64: Int] = [:]
+    private(set) var count = 0
+
+    mutating func add(_ record: KafkaRecord, _ tag: UInt64) {
+        if tag != 0 { numbers[tag] = base + slots.count }
+        slots.append((record, tag))
+        count += 1
+    }
+
+    var first: (record: KafkaRecord, tag: UInt64)? {
+        mutating get {
+            while head < slots.count {
+                if let slot = slots[head] { return slot }
+                head += 1
+            }
+            return nil
+        }
+    }
+
+    mutating func removeFirst() {
+        guard let slot = first else { return }
+        if numbers[slot.tag] == base + head { numbers[slot.tag] = nil }
+        slots[head] = nil
+        head += 1
+        count -= 1
+        compact()
+    }
+
+    /// False: it is not here.
+    mutating func remove(_ tag: UInt64) -> Bool {
+        guard let number = numbers.removeValue(forKey: tag) else { return false }
+        slots[number - base] = nil
+        count -= 1
+        compact()
+        return true
+    }
+
+    private mutating func compact() {
+        if count == 0 { head = slots.count }
+        guard head > 1_024 || head == slots.count, head * 2 >= slots.count else { return }
+        slots.removeFirst(head)
+        base += head
+        head = 0
+    }
+}

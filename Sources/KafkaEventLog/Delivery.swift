@@ -1,0 +1,227 @@
+// The log's thread: reads, keeps each channel dense, and tells the handler everything in one order.
+
+import EventLog
+import Kafka
+
+/// The log's thread.
+struct Delivery: ~Copyable {
+    private struct Channel {
+        /// The offset that comes next.
+        var next: Int64
+        /// How often it was read again from `next`.
+        var rereads = 0
+        var isAsking = false
+    }
+
+    /// What follows from something odd, once the reader is not being read.
+    private enum Action {
+        /// Read the channel again.
+        case again(Int)
+        case ask(Int)
+        case tell(LogEvent)
+        case lost(String)
+        case failed(String)
+    }
+
+    private let reader: KafkaReader
+    private let producer: KafkaProducer
+    private let shared: SharedState
+    private let leaders: Leaders
+    private let handler: any LogHandler
+    private var channels: [Channel]
+    private var isLost = false
+    private var hasFailed = false
+    private var records = RecordRun()
+    private var actions: [Action] = []
+
+    init(
+        reader: KafkaReader, producer: KafkaProducer, shared: SharedState, leaders: Leaders, handler: any LogHandler,
+        offsets: [Int64]
+    ) {
+        self.reader = reader
+        self.producer = producer
+        self.shared = shared
+        self.leaders = leaders
+        self.handler = handler
+        channels = offsets.map { Channel(next: $0) }
+    }
+
+    /// Until the log is closed and what it stored is delivered.
+    mutating func run() {
+        for channel in channels.indices { begin(channel) }
+        while true {
+            let inbox = shared.takeInbox()
+            if !inbox.reports.isEmpty { handler.handle(.tags(inbox.reports)) }
+            for (channel, offset) in inbox.restarts {
+                channels[channel] = Channel(next: offset)
+                begin(channel)
+            }
+            for answer in inbox.answers { heard(answer) }
+            if let ends = inbox.ends, let deadline = inbox.drainBy, isOver(ends, deadline) { break }
+            read()
+            for action in actions { act(action) }
+            actions = []
+        }
+        reader.endAll()
+        while let reports = shared.nextReports() { handler.handle(.tags(reports)) }
+    }
+
+    private func isOver(_ ends: [Int64], _ deadline: ContinuousClock.Instant) -> Bool {
+        if hasFailed || zip(channels, ends).allSatisfy({ $0.next >= $1 }) { return true }
+        return ContinuousClock.now >= deadline
+    }
+
+    private mutating func begin(_ channel: Int) {
+        guard !isLost, !hasFailed else { return }
+        channels[channel].isAsking = false
+        // The library means something else by these.
+        if channels[channel].next < 0 { return ask(channel) }
+        do throws(KafkaError) {
+            try reader.begin(channel, at: channels[channel].next)
+        } catch {
+            fail("partition \(channel) cannot be read: \(error)")
+        }
+    }
+
+    // MARK: - Reading
+
+    private mutating func read() {
+        records.removeAll()
+        reader.read(within: KafkaLogLimits.readWait) { reading in
+            switch reading {
+            case .record(let message): take(message)
+            case .end(let channel, let offset): reachedEnd(of: channel, at: offset)
+            case .trouble(let channel, let error): trouble(channel, error)
+            }
+            return actions.isEmpty && records.entries.count < LogLimits.runRecords
+                && records.bytes.count < LogLimits.runBytes
+        }
+        if !records.entries.isEmpty { handler.handle(records) }
+    }
+
+    private mutating func take(_ message: borrowing KafkaMessage) {
+        let channel = message.partition
+        guard isRead(channel) else { return }
+        let offset = message.offset
+        // Old versions of the library have delivered records twice.
+        if offset < channels[channel].next { return }
+        if offset > channels[channel].next { return missing(channel, foundAt: offset) }
+        let key = message.appendKey(to: &records.bytes)
+        let value = message.appendValue(to: &records.bytes)
+        records.entries.append(
+            RunEntry(
+                channel: channel, offset: offset, appendTime: message.timestamp, key: key, value: value, place: nil))
+        channels[channel].next += 1
+        channels[channel].rereads = 0
+    }
+
+    private mutating func reachedEnd(of channel: Int, at offset: Int64) {
+        guard isRead(channel), offset > channels[channel].next else { return }
+        missing(channel, foundAt: offset)
+    }
+
+    /// Whether the channel is one of ours, and what comes of it is what was asked for last.
+    private func isRead(_ channel: Int) -> Bool {
+        channels.indices.contains(channel) && !channels[channel].isAsking && !isLost && !hasFailed
+    }
+
+    /// Old versions of the library have skipped records: the channel is read again before it is believed.
+    private mutating func missing(_ channel: Int, foundAt offset: Int64) {
+        if channels[channel].rereads < KafkaLogLimits.rereads {
+            channels[channel].rereads += 1
+        } else {
+            actions.append(.tell(.gap(channel: channel, expected: channels[channel].next, found: offset)))
+            channels[channel] = Channel(next: offset)
+        }
+        actions.append(.again(channel))
+    }
+
+    private mutating func trouble(_ channel: Int?, _ error: KafkaError) {
+        if let channel {
+            guard isRead(channel) else { return }
+            switch error.kind {
+            case .outOfRange: return actions.append(.ask(channel))
+            case .damaged: return damaged(channel, error)
+            default: break
+            }
+        }
+        switch error.kind {
+        case .fatal: actions.append(.failed("the Kafka client has failed: \(error); open the store again"))
+        // One broker that is away is not a loss of contact: others may lead.
+        case .unreachable where error.name != "_ALL_BROKERS_DOWN": break
+        case .unreachable, .authentication, .notAuthorized, .unknownTopic:
+            if !isLost { actions.append(.lost(error.description)) }
+        default: break
+        }
+    }
+
+    private mutating func damaged(_ channel: Int, _ error: KafkaError) {
+        // It may have been the way, not the disk.
+        if channels[channel].rereads < KafkaLogLimits.rereads {
+            channels[channel].rereads += 1
+            return actions.append(.again(channel))
+        }
+        actions.append(
+            .failed(
+                "the record at offset \(channels[channel].next) of partition \(channel) does not match its checksum "
+                    + "(\(error)): the broker's copy is damaged; let another replica lead the partition, and open the "
+                    + "store again"))
+    }
+
+    // MARK: - Acting
+
+    private mutating func act(_ action: Action) {
+        switch action {
+        case .again(let channel): begin(channel)
+        case .ask(let channel): ask(channel)
+        case .tell(let event): handler.handle(event)
+        case .lost(let why): lose(why)
+        case .failed(let why): fail(why)
+        }
+    }
+
+    private mutating func ask(_ channel: Int) {
+        reader.end(channel)
+        channels[channel].isAsking = true
+        leaders.askBounds(of: channel, for: channels[channel].next)
+    }
+
+    private mutating func lose(_ why: String) {
+        guard !isLost, !hasFailed else { return }
+        isLost = true
+        reader.endAll()
+        // What the library does not have can be withdrawn.
+        producer.hold(true)
+        handler.handle(.contactLost(why))
+        leaders.waitForContact(channels: channels.count)
+    }
+
+    private mutating func fail(_ why: String) {
+        guard !hasFailed else { return }
+        hasFailed = true
+        reader.endAll()
+        handler.handle(.failed(why))
+    }
+
+    private mutating func heard(_ answer: Leaders.Answer) {
+        switch answer {
+        case .contact:
+            isLost = false
+            producer.hold(false)
+            handler.handle(.contactRegained)
+            for channel in channels.indices { begin(channel) }
+        case .failed(let why):
+            fail(why)
+        case .bounds(let channel, let offset, let bounds):
+            guard channels[channel].isAsking, channels[channel].next == offset else { return }
+            if offset < bounds.lowerBound {
+                channels[channel].next = bounds.lowerBound
+                handler.handle(.startMoved(channel: channel, start: bounds.lowerBound))
+            } else if offset > bounds.upperBound {
+                channels[channel].next = bounds.upperBound
+                handler.handle(.shortened(channel: channel, end: bounds.upperBound))
+            }
+            begin(channel)
+        }
+    }
+}

@@ -1,0 +1,199 @@
+// A record log on one topic of Kafka.
+//
+// Threads: "kafka-producer" serves the producer; "kafka-log" reads and is the handler's. A question to a leader, a probe
+// after the loss of contact and closing have a thread each for as long as they last.
+
+public import EventLog
+import Kafka
+import Synchronization
+
+/// A `RecordLog` on the topic `<store>.events`; a channel is a partition.
+///
+/// ```swift
+/// let log = try await KafkaLog.open(KafkaPlace(servers: "localhost:9092", store: "shop"))
+/// ```
+/// Between `contactLost` and `contactRegained` nothing is delivered, and what is appended can be
+/// withdrawn. Where `openingNotes` say that the topic is not as a store needs it, nothing is written.
+public final class KafkaLog: RecordLog {
+    public let description: LogDescription
+    /// What opening has to say to people.
+    public let openingNotes: [String]
+    private let place: KafkaPlace
+    private let kafka: KafkaConfiguration
+    private let producer: KafkaProducer
+    private let reader: KafkaReader
+    /// Why nothing may be written; nil: it may.
+    public let writeRefusal: String?
+    private let shared: SharedState
+
+    // MARK: - Opening
+
+    /// Opens the log; the topic has to exist.
+    ///
+    /// - Throws: `LogError`: `notAStore` where there is no topic, `unavailable` where no broker answers, `noPermission`.
+    public static func open(_ place: KafkaPlace) async throws(LogError) -> KafkaLog {
+        let kafka = try place.configuration()
+        let report = try await KafkaTopic.check(place)
+        do {
+            return try await onOwnThread(named: "kafka-open") { try KafkaLog(place, kafka, report) }
+        } catch {
+            throw LogError(error, servers: place.servers)
+        }
+    }
+
+    private init(_ place: KafkaPlace, _ kafka: KafkaConfiguration, _ report: KafkaTopic.Report) throws(KafkaError) {
+        let topicBytes = report.settings?["max.message.bytes"].flatMap { Int($0) } ?? KafkaLogLimits.topicMessageBytes
+        description = LogDescription(
+            name: "kafka \(place.servers) store \(place.store)", channels: report.partitions, isOnlyWriter: false,
+            maxRecordBytes: max(0, min(topicBytes, KafkaLogLimits.topicMessageBytes) - KafkaLogLimits.batchOverhead))
+        self.place = place
+        self.kafka = kafka
+        writeRefusal = Self.refusal(report, place)
+        openingNotes = Self.notes(report, writeRefusal)
+        let shared = SharedState(channels: report.partitions)
+        self.shared = shared
+        let reader = try KafkaReader(kafka, topic: place.topic)
+        self.reader = reader
+        do {
+            producer = try KafkaProducer(kafka, topics: [place.topic], maxMessageBytes: topicBytes) { reports in
+                if shared.reported(reports) { reader.wake() }
+            }
+        } catch {
+            reader.close()
+            throw error
+        }
+    }
+
+    private static func refusal(_ report: KafkaTopic.Report, _ place: KafkaPlace) -> String? {
+        if !report.mismatches.isEmpty {
+            let all = report.mismatches.map(\.description).joined(separator: "; ")
+            return "nothing is written to the topic \(report.topic): \(all)"
+        }
+        guard report.settings == nil, !place.allowsUnverifiedTopics else { return nil }
+        return "nothing is written to the topic \(report.topic): its settings cannot be read (\(report.unread ?? "")); "
+            + "allow DescribeConfigs on it, or say --allow-unverified-topics"
+    }
+
+    private static func notes(_ report: KafkaTopic.Report, _ refusal: String?) -> [String] {
+        var notes = refusal.map { [$0] } ?? []
+        if let warning = KafkaLibrary.warning { notes.append(warning) }
+        if report.replication == 1 {
+            notes.append("the topic \(report.topic) has one copy: a broker's crash can lose what was acknowledged")
+        }
+        if !KafkaLibrary.missing.isEmpty {
+            notes.append("librdkafka \(KafkaLibrary.version): " + KafkaLibrary.missing.joined(separator: "; "))
+        }
+        return notes
+    }
+
+    // MARK: - Writing
+
+    public func append(_ record: LogRecord, to channel: Int, tag: LogTag) {
+        precondition(channel >= 0 && channel < description.channels, "no such channel")
+        if record.byteCount > description.maxRecordBytes { return reject(tag, .tooLarge) }
+        if let writeRefusal { return reject(tag, .failed(writeRefusal)) }
+        let sent = producer.send(
+            KafkaRecord(key: record.key, value: record.value, partition: channel), tag: tag.number)
+        if !sent { reject(tag, .failed("the log is closed; open it again")) }
+    }
+
+    private func reject(_ tag: LogTag, _ reason: NotStoredReason) {
+        guard tag != .none else { return }
+        switch shared.add([TagReport(tag: tag, outcome: .notStored(reason))]) {
+        case .delivering: reader.wake()
+        case .ended(let handler): WorkerThread.report(shared, to: handler)
+        case .notStarted: break
+        }
+    }
+
+    public func withdraw(_ tag: LogTag) -> Bool {
+        producer.withdraw(tag.number)
+    }
+
+    // MARK: - Delivery
+
+    public func start(from offsets: [Int64], handler: any LogHandler) throws {
+        precondition(offsets.count == description.channels, "one offset for each channel")
+        let (reader, producer, shared, place, kafka) = (reader, producer, shared, place, kafka)
+        let isStarted = shared.start(handler) {
+            WorkerThread(name: "kafka-log") {
+                var delivery = Delivery(
+                    reader: reader, producer: producer, shared: shared,
+                    leaders: Leaders(kafka: kafka, topic: place.topic, shared: shared, wake: { reader.wake() }),
+                    handler: handler, offsets: offsets)
+                delivery.run()
+            }
+        }
+        if !isStarted { throw LogError(.closed, "the log on Kafka is closed") }
+    }
+
+    public func restart(channel: Int, from offset: Int64) {
+        precondition(channel >= 0 && channel < description.channels, "no such channel")
+        shared.restart(channel, offset)
+        reader.wake()
+    }
+
+    // MARK: - Questions
+
+    public func bounds(of channel: Int) async throws(LogError) -> Range<Int64> {
+        precondition(channel >= 0 && channel < description.channels, "no such channel")
+        return try await ask { inquiry throws(KafkaError) in try inquiry.bounds(of: channel) }
+    }
+
+    public func record(at offset: Int64, in channel: Int) async throws(LogError) -> StoredRecord? {
+        precondition(channel >= 0 && channel < description.channels, "no such channel")
+        let found = try await ask { inquiry throws(KafkaError) in try inquiry.record(at: offset, in: channel) }
+        return found.map {
+            StoredRecord(
+                offset: $0.offset, appendTime: $0.timestamp, record: LogRecord(key: $0.key, value: $0.value))
+        }
+    }
+
+    private func ask<R: Sendable>(
+        _ body: @escaping @Sendable (KafkaInquiry) throws(KafkaError) -> R
+    ) async throws(LogError) -> R {
+        try shared.beginQuestion()
+        defer { shared.endQuestion() }
+        let (kafka, place, shared) = (kafka, place, shared)
+        do {
+            return try await onOwnThread(named: "kafka-ask") {
+                let inquiry = try KafkaInquiry(
+                    kafka, topic: place.topic, within: place.patience, isCancelled: { shared.isClosed })
+                defer { inquiry.close() }
+                return try body(inquiry)
+            }
+        } catch {
+            throw LogError(error, servers: place.servers)
+        }
+    }
+
+    // MARK: - Closing
+
+    public func close() async {
+        try? await onOwnThread(named: "kafka-close") { [self] in closeNow() }
+    }
+
+    private func closeNow() {
+        guard shared.beginClose() else { return shared.waitForEnd() }
+        let end = ContinuousClock.now + place.patience
+        producer.close(within: place.patience)
+        shared.drain(to: ends(by: end), by: end)
+        reader.wake()
+        shared.waitForQuiet()
+        reader.close()
+        shared.endClose()
+    }
+
+    /// Where delivery ends: behind the last record that this log stored. Others may go on writing.
+    private func ends(by deadline: ContinuousClock.Instant) -> [Int64] {
+        var (ends, unknown) = shared.storedEnds
+        for channel in unknown {
+            // A broker acknowledged without an offset; what is there now includes it.
+            let left = max(.zero, ContinuousClock.now.duration(to: deadline))
+            guard let inquiry = try? KafkaInquiry(kafka, topic: place.topic, within: left) else { continue }
+            if let bounds = try? inquiry.bounds(of: channel) { ends[channel] = bounds.upperBound }
+            inquiry.close()
+        }
+        return ends
+    }
+}

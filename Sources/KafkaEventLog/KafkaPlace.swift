@@ -1,0 +1,91 @@
+import EventLog
+import Kafka
+
+/// Where a store on Kafka is, and how to reach it.
+public struct KafkaPlace: Sendable {
+    /// HOST:PORT, several with commas.
+    public var servers: String
+    /// The store's name: its topics are called by it, `<store>.events`.
+    public var store: String
+    /// Properties of librdkafka, as for TLS and SASL.
+    public var properties: [String: String]
+    /// Needed where a property switches the check of the servers' certificates or names off.
+    public var acceptsUnverifiedServers = false
+    /// Writes also where the topic's settings cannot be read; those that can be read must be right all the same.
+    public var allowsUnverifiedTopics = false
+    /// Copies of each record that the topic must have; nil: any.
+    public var replication: Int?
+    /// The longest that opening, closing and single questions wait for brokers.
+    public var patience = KafkaLogLimits.patience
+    /// Gets what the client library has to say: a level as syslog's (3 error … 7 debug), and text.
+    public var log: @Sendable (Int, String) -> Void = { _, _ in }
+
+    public init(servers: String, store: String, properties: [String: String] = [:]) {
+        self.servers = servers
+        self.store = store
+        self.properties = properties
+    }
+
+    public var topic: String { store + ".events" }
+
+    func configuration() throws(LogError) -> KafkaConfiguration {
+        let allowed = store.utf8.allSatisfy {
+            switch $0 {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+        guard allowed, !store.isEmpty, topic.utf8.count <= KafkaLogLimits.topicName else {
+            throw LogError(
+                .notAStore, "\"\(store)\" cannot name a store on Kafka: 1 to 242 of the characters a-z A-Z 0-9 . _ -")
+        }
+        do {
+            var kafka = try KafkaConfiguration(
+                servers: servers, clientID: "tributary-\(store)", properties: properties,
+                acceptsUnverifiedServers: acceptsUnverifiedServers)
+            let log = log
+            kafka.log = { log($0.level, "\($0.facility): \($0.message)") }
+            return kafka
+        } catch {
+            throw LogError(error)
+        }
+    }
+
+    /// Asks something on a thread of its own.
+    func ask<R: Sendable>(
+        _ body: @escaping @Sendable (KafkaInquiry) throws(KafkaError) -> R
+    ) async throws(LogError) -> R {
+        let kafka = try configuration()
+        let (topic, patience) = (topic, patience)
+        do {
+            return try await onOwnThread(named: "kafka-ask") {
+                let inquiry = try KafkaInquiry(kafka, topic: topic, within: patience)
+                defer { inquiry.close() }
+                return try body(inquiry)
+            }
+        } catch {
+            throw LogError(error, servers: servers)
+        }
+    }
+}
+
+extension LogError {
+    init(_ error: any Error, servers: String = "") {
+        guard let error = error as? KafkaError else {
+            self.init(.unavailable, "\(error)")
+            return
+        }
+        switch error.kind {
+        case .notAuthorized, .authentication: self.init(.noPermission, "Kafka refuses: \(error)")
+        case .alreadyExists: self.init(.alreadyExists, error.description)
+        case .unreachable, .timedOut:
+            self.init(
+                .unavailable, "no Kafka broker answers at \(servers): \(error); check the address and the brokers")
+        case .damaged: self.init(.damaged, error.description)
+        case .closed, .cancelled: self.init(.closed, "the log on Kafka is closed")
+        default: self.init(.unavailable, "Kafka: \(error)")
+        }
+    }
+}

@@ -1,0 +1,21 @@
+/// The bounds of this module.
+public enum KafkaLogLimits {
+    /// The most that a batch of one record takes besides key and value, in bytes, generously.
+    static let batchOverhead = 512
+    /// What a store's topic has to allow for one batch, in bytes.
+    public static let topicMessageBytes = 2 << 20
+    /// The longest that `close` waits for what is outstanding, and `open` and other questions for brokers.
+    public static let patience: Duration = .seconds(10)
+    /// Between two questions to a leader of which the first answered what should not be.
+    static let secondOpinion: Duration = .milliseconds(500)
+    /// Between two attempts to reach a broker.
+    static let probePause: Duration = .milliseconds(200)
+    /// The longest that the log's thread waits for records before it looks around.
+    static let readWait: Duration = .milliseconds(100)
+    /// How often a channel is read again from one offset before what came is believed.
+    static let rereads = 1
+    /// Most questions for bounds and single records at once; more are refused.
+    public static let questions = 64
+    /// Characters of a topic's name.
+    static let topicName = 249
+}

@@ -1,0 +1,97 @@
+// A store on Kafka.
+
+import EventLog
+import KafkaEventLog
+public import Tributary
+
+extension EventStore.Location {
+    /// A store on Kafka, in the topic `<store>.events`.
+    ///
+    /// ```swift
+    /// let store = try await EventStore.open(.kafka(KafkaLocation("localhost:9092", store: "shop")))
+    /// ```
+    /// `EventStore.create` makes the topic, as `KafkaLocation.createTopics` does; `open` never does, but makes an empty
+    /// topic a store. Any number of processes may have the store open at once. The index is in memory and is made anew
+    /// at each opening.
+    public static func kafka(_ location: KafkaLocation) -> Self {
+        .log {
+            try await location.createTopics()
+        } open: { creating in
+            let log = try await KafkaLog.open(location.place)
+            do {
+                try await check(log, creating)
+            } catch {
+                await log.close()
+                throw error
+            }
+            return LocatedLog(log: log, notes: log.openingNotes)
+        }
+    }
+}
+
+/// An empty topic is made a store, where that is allowed.
+private func check(_ log: KafkaLog, _ creating: EventStore.Creation) async throws {
+    guard try await log.bounds(of: 0).upperBound == 0 else { return }
+    if creating == .never {
+        throw LogError(.notAStore, "\(log.description.name) has an empty topic: nothing was ever written to it")
+    }
+    if let refusal = log.writeRefusal { throw LogError(.unavailable, refusal) }
+}
+
+/// Where a store on Kafka is, and how to reach it.
+public struct KafkaLocation: Sendable {
+    /// HOST:PORT, several with commas.
+    public var servers: String
+    /// The store's name, by which its topics are called: 1 to 242 of the characters a-z A-Z 0-9 . _ -
+    public var store: String
+    /// Properties of librdkafka, by the names in its CONFIGURATION.md: TLS, SASL and so on.
+    public var properties: [String: String]
+    /// Needed where a property switches the check of the servers' certificates or names off: anybody on the way could
+    /// then read and change everything.
+    public var acceptsUnverifiedServers = false
+    /// Writes also where the topics' settings cannot be read. What can be read must be right all the same.
+    public var allowsUnverifiedTopics = false
+    /// Copies of each record that the topics must have, and with which they are made; nil: as the cluster has it.
+    public var replication: Int?
+    /// The longest that opening, closing and questions wait for brokers; more than nothing.
+    public var patience: Duration = .seconds(10)
+    /// Gets what the client library has to say, from any thread: a level as syslog's (3 error … 7 debug), and text.
+    public var log: @Sendable (Int, String) -> Void = { _, _ in }
+
+    public init(_ servers: String, store: String = "tributary", properties: [String: String] = [:]) {
+        self.servers = servers
+        self.store = store
+        self.properties = properties
+    }
+
+    var place: KafkaPlace {
+        var place = KafkaPlace(servers: servers, store: store, properties: properties)
+        place.acceptsUnverifiedServers = acceptsUnverifiedServers
+        place.allowsUnverifiedTopics = allowsUnverifiedTopics
+        place.replication = replication
+        place.patience = patience
+        place.log = log
+        return place
+    }
+
+    /// Makes the store's topics with the settings that a store needs.
+    ///
+    /// - Parameter partitions: 1 or more, fixed for the store's life.
+    /// - Throws: `StoreError`: `alreadyExists`, `unavailable`, `noPermission`.
+    public func createTopics(partitions: Int = 12) async throws {
+        try await translated { try await KafkaTopic.create(place, partitions: partitions, replication: replication) }
+    }
+
+    /// What of the store's topics a store cannot live with, a line each with the command that mends it; empty: all is
+    /// well.
+    ///
+    /// - Throws: `StoreError`: `notAStore` where there is no such topic, `unavailable`, `noPermission`.
+    public func checkTopics() async throws -> [String] {
+        try await translated {
+            let report = try await KafkaTopic.check(place)
+            return report.mismatches.map { "\(report.topic): \($0)" }
+                + (report.settings == nil
+                    ? ["\(report.topic): its settings cannot be read: \(report.unread ?? "")"] : [])
+        }
+    }
+}

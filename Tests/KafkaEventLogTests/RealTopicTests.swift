@@ -1,0 +1,257 @@
+import EventLog
+import Foundation
+import Kafka
+import KafkaBrokers
+import KafkaEventLog
+import LogContract
+import Testing
+
+extension RealKafka {
+    /// Topics that are not, or no longer, what a store needs.
+    @Suite(.enabled(if: RealBroker.isAtHand, "no real Kafka is at hand"))
+    struct RealTopicTests {
+        private func topic(settings: [String: String]) async throws -> KafkaPlace {
+            let servers = try await onOwnThread(named: "start-kafka") { try RealBroker.current.start() }
+            let place = KafkaPlace(servers: servers, store: "test-\(UUID().uuidString.lowercased())")
+            let kafka = try KafkaConfiguration(servers: servers, clientID: "test")
+            try await onOwnThread(named: "make-topic") {
+                let inquiry = try KafkaInquiry(kafka, topic: place.topic, within: .seconds(20))
+                defer { inquiry.close() }
+                try inquiry.createTopic(partitions: 1, replication: 1, settings: settings)
+            }
+            return place
+        }
+
+        @Test(arguments: [
+            ["cleanup.policy": "compact"], ["retention.ms": "604800000"], ["retention.bytes": "1000000"],
+            ["message.timestamp.type": "CreateTime"], ["max.message.bytes": "100000"],
+        ])
+        func wrongSettingIsNamedAndNothingWritten(_ wrong: [String: String]) async throws {
+            var settings = [
+                "cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
+                "message.timestamp.type": "LogAppendTime", "max.message.bytes": "2097152",
+            ]
+            settings.merge(wrong) { $1 }
+            let place = try await topic(settings: settings)
+            let name = try #require(wrong.keys.first)
+            let report = try await KafkaTopic.check(place)
+            #expect(report.mismatches.map(\.setting) == [name])
+            #expect(report.mismatches.first?.found == wrong[name])
+            #expect(report.mismatches.first?.mend?.contains("--add-config \(name)=") == true)
+
+            let log = try await KafkaLog.open(place)
+            #expect(log.openingNotes.contains { $0.contains(name) })
+            let collector = RecordCollector(channels: 1)
+            try log.start(from: [0], handler: collector)
+            log.append(LogRecord(key: nil, value: [1]), to: 0, tag: LogTag(number: 1))
+            let contents = try await collector.wait(for: "the refusal") { !$0.reports.isEmpty }
+            guard case .notStored(.failed(let why)) = contents.reports[0].outcome else {
+                Issue.record("\(contents.reports)")
+                return
+            }
+            #expect(why.contains(name))
+            #expect(try await log.bounds(of: 0).isEmpty)
+            await log.close()
+        }
+
+        @Test func replicationIsChecked() async throws {
+            var place = try await realPlace(.current, partitions: 1)
+            place.replication = 3
+            #expect(try await KafkaTopic.check(place).mismatches.map(\.setting) == ["the replication factor"])
+        }
+    }
+
+    /// What needs a broker that the tests may treat as they like.
+    @Suite(.enabled(if: RealBroker.canStart, "no real Kafka can be started"))
+    struct RealBrokenTopicTests {
+        @Test func topicMadeAnewAndShorter() async throws {
+            let place = try await realPlace(.current, partitions: 1)
+            let log = try await KafkaLog.open(place)
+            let collector = RecordCollector(channels: 1)
+            try log.start(from: [0], handler: collector)
+            for number in 0..<20 as Range<UInt8> { log.append(LogRecord(key: nil, value: [number]), to: 0, tag: .none) }
+            try await collector.wait(forRecords: 20)
+            try await onOwnThread(named: "delete-topic") {
+                try RealBroker.current.tool(
+                    "topics", "--bootstrap-server", place.servers, "--delete", "--topic", place.topic)
+            }
+            try await collector.wait(for: "the loss of the topic") {
+                $0.events.contains { if case .contactLost = $0 { true } else { false } }
+            }
+            try await KafkaTopic.create(place, partitions: 1, replication: 1)
+            let contents = try await collector.wait(for: "a shorter log") {
+                $0.events.contains(.shortened(channel: 0, end: 0))
+            }
+            let lost = contents.events.firstIndex { if case .contactLost = $0 { true } else { false } }
+            let regained = contents.events.firstIndex(of: .contactRegained)
+            let shortened = contents.events.firstIndex(of: .shortened(channel: 0, end: 0))
+            #expect(try #require(lost) < #require(regained))
+            #expect(try #require(regained) < #require(shortened))
+            await log.close()
+        }
+
+        /// A transaction that somebody else aborted: between records, and at the end, where only the end's offset shows it.
+        @Test func holesInTheOffsets() async throws {
+            let place = try await realPlace(.current, partitions: 1)
+            let log = try await KafkaLog.open(place)
+            let collector = RecordCollector(channels: 1)
+            try log.start(from: [0], handler: collector)
+            log.append(LogRecord(key: nil, value: [1]), to: 0, tag: .none)
+            try await collector.wait(forRecords: 1)
+            let isDone = try await onOwnThread(named: "transaction") {
+                abortTransaction(servers: place.servers, topic: place.topic, partition: 0)
+            }
+            #expect(isDone)
+            // The record and the mark that it does not count.
+            let gap = LogEvent.gap(channel: 0, expected: 1, found: 3)
+            try await collector.wait(for: "the hole at the end") { $0.events == [gap] }
+            log.append(LogRecord(key: nil, value: [2]), to: 0, tag: .none)
+            let contents = try await collector.wait(forRecords: 2)
+            #expect(contents.records[0].map(\.offset) == [0, 3])
+            await log.close()
+
+            let again = try await KafkaLog.open(place)
+            let second = RecordCollector(channels: 1)
+            try again.start(from: [0], handler: second)
+            #expect(try await second.wait(forRecords: 2).events == [gap])
+            #expect(try await again.record(at: 1, in: 0) == nil)
+            #expect(try await again.record(at: 3, in: 0)?.record.value == [2])
+            await again.close()
+        }
+
+        /// A byte of the broker's file was flipped.
+        @Test func damagedRecord() async throws {
+            let place = try await realPlace(.current, partitions: 1)
+            let log = try await KafkaLog.open(place)
+            let collector = RecordCollector(channels: 1)
+            try log.start(from: [0], handler: collector)
+            for number in 0..<3 as Range<UInt8> {
+                log.append(LogRecord(key: nil, value: Array(repeating: number, count: 1_000)), to: 0, tag: .none)
+                try await collector.wait(forRecords: Int(number) + 1)
+            }
+            await log.close()
+            let file = RealBroker.current.directory.appending(
+                path: "node-1/data/\(place.topic)-0/00000000000000000000.log")
+            let handle = try FileHandle(forUpdating: file)
+            try handle.seek(toOffset: 1_600)
+            try handle.write(contentsOf: [0xFF] as [UInt8])
+            try handle.close()
+
+            let again = try await KafkaLog.open(place)
+            let second = RecordCollector(channels: 1)
+            try again.start(from: [0], handler: second)
+            let contents = try await second.wait(for: "the damage") {
+                $0.events.contains { if case .failed = $0 { true } else { false } }
+            }
+            #expect(contents.records[0].map(\.offset) == [0])
+            guard case .failed(let why) = contents.events.last else { return }
+            #expect(why.contains("offset 1 of partition 0"))
+            await expectError(.damaged) { _ = try await again.record(at: 1, in: 0) }
+            await again.close()
+        }
+
+        @Test func partitionsAdded() async throws {
+            let place = try await realPlace(.current, partitions: 1)
+            let log = try await KafkaLog.open(place)
+            #expect(log.description.channels == 1)
+            await log.close()
+            try await onOwnThread(named: "alter-topic") {
+                try RealBroker.current.tool(
+                    "topics", "--bootstrap-server", place.servers, "--alter", "--topic", place.topic, "--partitions",
+                    "2")
+            }
+            let again = try await KafkaLog.open(place)
+            // The store's own creation record tells how many there should be.
+            #expect(again.description.channels == 2)
+            await again.close()
+        }
+    }
+
+    /// Every way to reach a broker that lets nobody in.
+    @Suite(.enabled(if: RealBroker.canStart, "no real Kafka can be started"))
+    struct SecurityTests {
+        private func place(_ broker: RealBroker, _ listener: String, _ properties: [String: String]) async throws
+            -> KafkaPlace
+        {
+            _ = try await onOwnThread(named: "start-kafka") { try broker.start() }
+            var place = KafkaPlace(
+                servers: try broker.text(of: listener), store: "test-\(UUID().uuidString.lowercased())",
+                properties: properties.mapValues {
+                    $0.replacingOccurrences(of: "TLS/", with: broker.directory.appending(path: "tls").path() + "/")
+                })
+            place.patience = .seconds(15)
+            return place
+        }
+
+        private func roundTrip(_ place: KafkaPlace) async throws {
+            try await KafkaTopic.create(place, partitions: 1, replication: 1)
+            let log = try await KafkaLog.open(place)
+            let collector = RecordCollector(channels: 1)
+            try log.start(from: [0], handler: collector)
+            log.append(LogRecord(key: [1], value: [2]), to: 0, tag: .none)
+            let contents = try await collector.wait(forRecords: 1)
+            #expect(contents.events == [])
+            await log.close()
+        }
+
+        private static let mutualTLS = [
+            "security.protocol": "ssl", "ssl.ca.location": "TLS/ca.pem", "ssl.certificate.location": "TLS/client.pem",
+            "ssl.key.location": "TLS/client.key",
+        ]
+
+        private static func sasl(_ mechanism: String, password: String = "tributary-secret") -> [String: String] {
+            [
+                "security.protocol": "sasl_ssl", "ssl.ca.location": "TLS/ca.pem", "sasl.mechanism": mechanism,
+                "sasl.username": "tributary", "sasl.password": password,
+            ]
+        }
+
+        @Test func mutualTLS() async throws {
+            try await roundTrip(place(.secure, "bootstrap-tls", Self.mutualTLS))
+        }
+
+        @Test func plainOverTLS() async throws {
+            try await roundTrip(place(.secure, "bootstrap-sasl", Self.sasl("PLAIN")))
+        }
+
+        /// An old library fails against Kafka 4, and the error has to say that it is not the password.
+        @Test func scram() async throws {
+            try await roundTrip(place(.olderSecure, "bootstrap-sasl", Self.sasl("SCRAM-SHA-256")))
+            let new = try await place(.secure, "bootstrap-sasl", Self.sasl("SCRAM-SHA-256"))
+            do {
+                try await roundTrip(new)
+            } catch let error as LogError {
+                #expect(error.code == .noPermission)
+                #expect(error.message.contains("2.6.1"))
+            }
+        }
+
+        @Test func wrongPassword() async throws {
+            var place = try await place(.secure, "bootstrap-sasl", Self.sasl("PLAIN", password: "not-the-password"))
+            let lines = Monitor<[String]>([])
+            place.log = { _, line in lines.withLock { $0.append(line) } }
+            await expectError(.noPermission) { [place] in try await KafkaLog.open(place).close() }
+            #expect(!lines.read { $0.contains { $0.contains("not-the-password") } })
+        }
+
+        @Test func missingCertificates() async throws {
+            // The broker asks for one.
+            var anonymous = Self.mutualTLS
+            anonymous["ssl.certificate.location"] = nil
+            anonymous["ssl.key.location"] = nil
+            let first = try await place(.secure, "bootstrap-tls", anonymous)
+            let error = await expectError(.unavailable) { try await KafkaLog.open(first).close() }
+            #expect(error?.message.contains("ssl.certificate.location") == true)
+            // Nobody vouches for the broker.
+            var unknown = Self.mutualTLS
+            unknown["ssl.ca.location"] = "TLS/client.pem"
+            let second = try await place(.secure, "bootstrap-tls", unknown)
+            await expectError(.noPermission) { try await KafkaLog.open(second).close() }
+            // A file that is not there.
+            var missing = Self.mutualTLS
+            missing["ssl.ca.location"] = "TLS/no-such-file.pem"
+            let third = try await place(.secure, "bootstrap-tls", missing)
+            await expectError(.unavailable) { try await KafkaLog.open(third).close() }
+        }
+    }
+}

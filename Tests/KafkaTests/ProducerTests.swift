@@ -1,0 +1,262 @@
+import Foundation
+import KafkaBrokers
+import Synchronization
+import Testing
+
+@testable import Kafka
+
+/// A producer on an imitated cluster, and what it reported.
+final class Bench: Sendable {
+    let cluster: MockCluster
+    let producer: KafkaProducer
+    let reports: ReportList
+
+    init(
+        brokers: Int32 = 1, partitions: Int = 2, maxMessageBytes: Int = 1 << 20, properties: [String: String] = [:]
+    ) throws {
+        cluster = MockCluster(brokers: brokers)
+        cluster.create("t", partitions: partitions, replication: min(brokers, 3))
+        let reports = ReportList()
+        self.reports = reports
+        let kafka = try KafkaConfiguration(servers: cluster.servers, clientID: "test", properties: properties)
+        producer = try KafkaProducer(kafka, topics: ["t"], maxMessageBytes: maxMessageBytes) { reports.add($0) }
+    }
+
+    func close(within patience: Duration = .seconds(20)) async {
+        let producer = producer
+        await blocking { producer.close(within: patience) }
+        cluster.close()
+    }
+
+    /// What the log holds.
+    func stored(in partition: Int) async throws -> [[UInt8]?] {
+        let kafka = try KafkaConfiguration(servers: cluster.servers, clientID: "test")
+        return try await blocking {
+            let inquiry = try KafkaInquiry(kafka, topic: "t", within: .seconds(20))
+            defer { inquiry.close() }
+            return try Array(inquiry.bounds(of: partition)).map { try inquiry.record(at: $0, in: partition)?.value }
+        }
+    }
+}
+
+final class ReportList: Sendable {
+    private let list = Mutex<[KafkaReport]>([])
+
+    func add(_ reports: [KafkaReport]) { list.withLock { $0 += reports } }
+
+    var all: [KafkaReport] { list.withLock { $0 } }
+
+    func outcome(of tag: UInt64) -> KafkaOutcome? { all.first { $0.tag == tag }?.outcome }
+}
+
+/// Runs what blocks on a thread of its own.
+func blocking<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
+    await withCheckedContinuation { continuation in
+        _ = KafkaThread(name: "test") { continuation.resume(returning: body()) }
+    }
+}
+
+func blocking<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+    let result = await blocking { Result { try body() } }
+    return try result.get()
+}
+
+extension KafkaOutcome {
+    var isStored: Bool { if case .stored = self { true } else { false } }
+    var isUnknown: Bool { if case .unknown = self { true } else { false } }
+    var refusal: KafkaError.Kind? { if case .notStored(let error) = self { error.kind } else { nil } }
+}
+
+private func record(_ value: [UInt8]?, key: [UInt8]? = nil, _ partition: Int = 0) -> KafkaRecord {
+    KafkaRecord(key: key, value: value, partition: partition)
+}
+
+@Suite struct ProducerTests {
+    @Test func nothingAndEmptyDiffer() async throws {
+        let bench = try Bench()
+        #expect(await bench.producer.send(record(nil)) == .stored(offset: 0))
+        #expect(await bench.producer.send(record([], key: [])) == .stored(offset: 1))
+        #expect(await bench.producer.send(record([7], key: [1])) == .stored(offset: 2))
+        #expect(try await bench.stored(in: 0) == [nil, [], [7]])
+        await bench.close()
+    }
+
+    @Test func everyTagIsReportedOnceInOrder() async throws {
+        let bench = try Bench()
+        for tag in 1...5_000 as ClosedRange<UInt64> {
+            #expect(bench.producer.send(record([1], Int(tag % 2)), tag: tag))
+        }
+        await bench.close()
+        let reports = bench.reports.all
+        #expect(reports.count == 5_000)
+        for partition in 0..<2 {
+            let own = reports.filter { $0.partition == partition }
+            #expect(own.map(\.outcome) == (0..<2_500).map { .stored(offset: $0) })
+            #expect(own.map(\.tag) == own.map(\.tag).sorted())
+        }
+    }
+
+    /// The imitation stores what it then says nothing about: the retry is a second copy.
+    @Test func lostAcknowledgement() async throws {
+        let bench = try Bench()
+        bench.cluster.fail(.produce, [.transport, .transport])
+        let outcome = await bench.producer.send(record([1]))
+        #expect(outcome.isStored)
+        let copies = try await bench.stored(in: 0)
+        #expect(copies.allSatisfy { $0 == [1] })
+        await bench.close()
+    }
+
+    @Test func errorsOfRequests() async throws {
+        let bench = try Bench()
+        bench.cluster.fail(.produce, [.notLeader, .requestTimedOut])
+        #expect(await bench.producer.send(record([1])).isStored)
+        bench.cluster.fail(.produce, [.tooLarge])
+        let tooLarge = await bench.producer.send(record([3]))
+        #expect(tooLarge.refusal == .tooLarge, "\(tooLarge)")
+        let stored = await bench.producer.send(record([4]))
+        #expect(stored.isStored, "\(stored)")
+        // Until it looks at the topic again, the library refuses what follows by itself.
+        bench.cluster.fail(.produce, [.notAuthorized])
+        #expect(await bench.producer.send(record([2])).refusal == .notAuthorized)
+        #expect(try await bench.stored(in: 0) == [[1], [4]])
+        await bench.close()
+    }
+
+    @Test func overTheLimit() async throws {
+        let bench = try Bench(maxMessageBytes: 10_000)
+        let tooLarge = [UInt8](repeating: 1, count: 10_001)
+        #expect(await bench.producer.send(record(tooLarge)).refusal == .tooLarge)
+        #expect(bench.producer.send(record(tooLarge), tag: 5))
+        #expect(bench.producer.send(record(tooLarge), tag: 0))
+        #expect(await bench.producer.send(record([1])).isStored)
+        await bench.close()
+        #expect(bench.reports.outcome(of: 5)?.refusal == .tooLarge)
+        #expect(bench.reports.all.count == 1)
+    }
+
+    @Test func noSuchPartition() async throws {
+        let bench = try Bench(partitions: 1)
+        #expect(await bench.producer.send(record([1], 0)).isStored)
+        for partition in [1, 1_000, Int.max] {
+            let outcome = await bench.producer.send(record([1], partition))
+            #expect(outcome.refusal == .unknownTopic, "\(outcome)")
+        }
+        await bench.close()
+    }
+
+    @Test func leaderMoves() async throws {
+        let bench = try Bench(brokers: 3, partitions: 1)
+        for round in 0..<9 {
+            bench.cluster.lead("t", 0, by: Int32(round % 3 + 1))
+            let outcome = await bench.producer.send(record([UInt8(round)]))
+            #expect(outcome.isStored)
+        }
+        await bench.close()
+    }
+
+    @Test func brokerThatComesBack() async throws {
+        let bench = try Bench()
+        #expect(await bench.producer.send(record([1])).isStored)
+        bench.cluster.stop()
+        async let late = bench.producer.send(record([2]))
+        bench.cluster.start()
+        #expect(await late.isStored)
+        await bench.close()
+    }
+
+    /// What was never sent is not stored; what was sent and not answered may be.
+    @Test func closeWithSendsInFlight() async throws {
+        let bench = try Bench()
+        #expect(await bench.producer.send(record([0])).isStored)
+        bench.cluster.slow(milliseconds: 60_000)
+        async let outcome = bench.producer.send(record([1]))
+        while bench.producer.outstanding.inFlight == 0 { await Task.yield() }
+        for tag in 1...100 as ClosedRange<UInt64> { _ = bench.producer.send(record([2]), tag: tag) }
+        await bench.close(within: .milliseconds(500))
+        #expect(await outcome.isUnknown)
+        let reports = bench.reports.all
+        #expect(Set(reports.map(\.tag)) == Set(1...100))
+        #expect(reports.count == 100)
+        #expect(reports.allSatisfy { $0.outcome.isUnknown || $0.outcome.refusal != nil })
+    }
+
+    @Test func unreachable() async throws {
+        let kafka = try KafkaConfiguration(servers: "127.0.0.1:1", clientID: "test")
+        let reports = ReportList()
+        let producer = try KafkaProducer(kafka, topics: ["t"], maxMessageBytes: 1 << 20) { reports.add($0) }
+        async let awaited = producer.send(record([1]))
+        for tag in 1...50 as ClosedRange<UInt64> { _ = producer.send(record([1]), tag: tag) }
+        await blocking { producer.close(within: .milliseconds(200)) }
+        #expect(await awaited.refusal != nil)
+        #expect(reports.all.map(\.tag).sorted() == Array(1...50))
+        #expect(reports.all.allSatisfy { $0.outcome.refusal != nil })
+        #expect(!producer.send(record([1]), tag: 51))
+        #expect(await producer.send(record([1])).refusal == .closed)
+        await blocking { producer.close(within: .zero) }
+        #expect(reports.all.count == 50)
+    }
+
+    /// More than the library may hold waits here, where it can be withdrawn.
+    @Test func fullQueue() async throws {
+        let bench = try Bench()
+        bench.cluster.stop()
+        let count = UInt64(KafkaLimits.inFlightRecords + 1_000)
+        for tag in 1...count { #expect(bench.producer.send(record([1]), tag: tag)) }
+        #expect(bench.producer.outstanding == (1_000, KafkaLimits.inFlightRecords))
+        #expect(!bench.producer.withdraw(1))
+        #expect(bench.producer.withdraw(count))
+        #expect(!bench.producer.withdraw(count))
+        bench.cluster.start()
+        await bench.close()
+        #expect(bench.reports.all.count == Int(count) - 1)
+        #expect(bench.reports.all.allSatisfy { $0.outcome.isStored })
+        #expect(Set(bench.reports.all.map(\.tag)) == Set(1..<count))
+    }
+
+    @Test func fullOfBytes() async throws {
+        let bench = try Bench()
+        bench.cluster.stop()
+        let large = [UInt8](repeating: 1, count: 1_000_000)
+        for tag in 1...100 as ClosedRange<UInt64> { _ = bench.producer.send(record(large), tag: tag) }
+        let held = KafkaLimits.inFlightBytes / 1_000_000
+        #expect(bench.producer.outstanding == (100 - held, held))
+        await bench.close(within: .zero)
+        #expect(bench.reports.all.count == 100)
+    }
+
+    @Test func fatalError() async throws {
+        let bench = try Bench()
+        #expect(await bench.producer.send(record([0])).isStored)
+        bench.cluster.slow(milliseconds: 200)
+        for tag in 1...200 as ClosedRange<UInt64> {
+            if tag == 100 { bench.producer.injectFatalError() }
+            #expect(bench.producer.send(record([1]), tag: tag))
+        }
+        // Another client has taken over.
+        let outcome = await bench.producer.send(record([9]))
+        #expect(outcome.isStored)
+        await bench.close()
+        let reports = bench.reports.all
+        #expect(Set(reports.map(\.tag)) == Set(1...200))
+        #expect(reports.count == 200)
+        #expect(reports.contains { !$0.outcome.isStored })
+    }
+
+    @Test func cancelled() async throws {
+        let bench = try Bench()
+        #expect(await bench.producer.send(record([0])).isStored)
+        bench.producer.hold(true)
+        let waiting = Task { await bench.producer.send(record([1])) }
+        while bench.producer.outstanding.waiting == 0 { await Task.yield() }
+        waiting.cancel()
+        #expect(await waiting.value.refusal == .cancelled)
+        bench.producer.hold(false)
+        bench.cluster.slow(milliseconds: 300)
+        let sent = Task { await bench.producer.send(record([2])) }
+        while bench.producer.outstanding.inFlight == 0 { await Task.yield() }
+        sent.cancel()
+        #expect(await sent.value.isUnknown)
+        await bench.close()
+    }
+}

@@ -1,0 +1,160 @@
+import KafkaBrokers
+import Testing
+
+@testable import Kafka
+
+/// One thing that a reader said.
+private enum Said: Sendable, Equatable {
+    case record(partition: Int, offset: Int64, value: [UInt8]?)
+    case end(partition: Int, offset: Int64)
+    case trouble(partition: Int?, KafkaError.Kind)
+}
+
+/// Reads until `isEnough`.
+private func read(_ reader: KafkaReader, _ isEnough: @escaping @Sendable ([Said]) -> Bool) async -> [Said] {
+    await blocking {
+        var said: [Said] = []
+        let end = ContinuousClock.now + .seconds(30)
+        while !isEnough(said), ContinuousClock.now < end {
+            reader.read(within: .milliseconds(100)) { reading in
+                switch reading {
+                case .record(let message):
+                    var bytes: [UInt8] = []
+                    let value = message.appendValue(to: &bytes).map { _ in bytes }
+                    said.append(.record(partition: message.partition, offset: message.offset, value: value))
+                case .end(let partition, let offset): said.append(.end(partition: partition, offset: offset))
+                case .trouble(let partition, let error): said.append(.trouble(partition: partition, error.kind))
+                }
+                return !isEnough(said)
+            }
+        }
+        return said
+    }
+}
+
+private func configuration(_ cluster: MockCluster) throws -> KafkaConfiguration {
+    try KafkaConfiguration(
+        servers: cluster.servers, clientID: "test", properties: ["fetch.wait.max.ms": "5"])
+}
+
+/// A topic with ten records in each of two partitions.
+private func filled(brokers: Int32 = 1) async throws -> MockCluster {
+    let cluster = MockCluster(brokers: brokers)
+    cluster.create("t", partitions: 2, replication: min(3, brokers))
+    let producer = try KafkaProducer(configuration(cluster), topics: ["t"], maxMessageBytes: 1 << 20)
+    for number in 0..<20 {
+        let record = KafkaRecord(key: nil, value: [UInt8(number / 2)], partition: number % 2)
+        #expect(producer.send(record, tag: 0))
+    }
+    await blocking { producer.close(within: .seconds(20)) }
+    return cluster
+}
+
+private func records(_ offsets: Range<Int64>, in partition: Int) -> [Said] {
+    offsets.map { .record(partition: partition, offset: $0, value: [UInt8($0)]) }
+}
+
+@Suite struct ReaderTests {
+    @Test func readsPartitionsFromTheirOffsets() async throws {
+        let cluster = try await filled()
+        let reader = try KafkaReader(configuration(cluster), topic: "t")
+        try reader.begin(0, at: 0)
+        try reader.begin(1, at: 7)
+        let said = await read(reader) { $0.count >= 15 }
+        #expect(said.filter { if case .record(0, _, _) = $0 { true } else { false } } == records(0..<10, in: 0))
+        #expect(said.filter { if case .record(1, _, _) = $0 { true } else { false } } == records(7..<10, in: 1))
+        #expect(said.contains(.end(partition: 0, offset: 10)))
+        await blocking { reader.close() }
+        cluster.close()
+    }
+
+    @Test func beginsAgainElsewhere() async throws {
+        let cluster = try await filled()
+        let reader = try KafkaReader(configuration(cluster), topic: "t")
+        try reader.begin(0, at: 0)
+        // One record is taken; the rest waits in the client and must not come after the next beginning.
+        #expect(await read(reader) { $0.count == 1 } == records(0..<1, in: 0))
+        try reader.begin(0, at: 8)
+        #expect(await read(reader) { $0.count == 3 } == records(8..<10, in: 0) + [.end(partition: 0, offset: 10)])
+        reader.end(0)
+        reader.end(0)
+        try reader.begin(1, at: 9)
+        #expect(await read(reader) { $0.count == 1 } == records(9..<10, in: 1))
+        await blocking { reader.close() }
+        cluster.close()
+    }
+
+    @Test func outOfRangeIsTroubleAndNotTheEnd() async throws {
+        let cluster = try await filled()
+        let reader = try KafkaReader(configuration(cluster), topic: "t")
+        try reader.begin(0, at: 11)
+        #expect(await read(reader) { $0.count == 1 } == [.trouble(partition: 0, .outOfRange)])
+        try reader.begin(0, at: 9)
+        #expect(await read(reader) { $0.count == 1 } == records(9..<10, in: 0))
+        await blocking { reader.close() }
+        cluster.close()
+    }
+
+    @Test func leaderMovesAndRequestsFail() async throws {
+        let cluster = try await filled(brokers: 3)
+        let reader = try KafkaReader(configuration(cluster), topic: "t")
+        cluster.fail(.fetch, [.notLeader, .transport])
+        for round in 0..<4 {
+            cluster.lead("t", 0, by: Int32(round % 3 + 1))
+            try reader.begin(0, at: 0)
+            let said = await read(reader) { $0.contains(records(9..<10, in: 0)[0]) }
+            #expect(said.filter { if case .record = $0 { true } else { false } } == records(0..<10, in: 0))
+        }
+        await blocking { reader.close() }
+        cluster.close()
+    }
+
+    @Test func brokersThatGo() async throws {
+        let cluster = try await filled()
+        let reader = try KafkaReader(configuration(cluster), topic: "t")
+        try reader.begin(0, at: 10)
+        _ = await read(reader) { !$0.isEmpty }
+        cluster.stop()
+        #expect(await read(reader) { $0.contains(.trouble(partition: nil, .unreachable)) }.isEmpty == false)
+        reader.end(0)
+        await blocking { reader.close() }
+        reader.wake()
+        cluster.close()
+    }
+
+    @Test func questions() async throws {
+        let cluster = try await filled()
+        let kafka = try configuration(cluster)
+        try await blocking {
+            let inquiry = try KafkaInquiry(kafka, topic: "t", within: .seconds(20))
+            #expect(try inquiry.bounds(of: 1) == 0..<10)
+            #expect(try inquiry.record(at: 4, in: 1)?.value == [4])
+            for offset in [-1, 10, 11, Int64.max, Int64.min] {
+                #expect(try inquiry.record(at: offset, in: 1) == nil)
+            }
+            #expect(try inquiry.partitions()?.map(\.number) == [0, 1])
+            inquiry.close()
+        }
+        cluster.close()
+    }
+
+    @Test func questionsThatNobodyAnswers() async throws {
+        let kafka = try KafkaConfiguration(servers: "127.0.0.1:1", clientID: "test")
+        await blocking {
+            #expect {
+                let inquiry = try KafkaInquiry(kafka, topic: "t", within: .milliseconds(300))
+                defer { inquiry.close() }
+                _ = try inquiry.bounds(of: 0)
+            } throws: {
+                [.unreachable, .timedOut].contains(($0 as? KafkaError)?.kind)
+            }
+            #expect {
+                let inquiry = try KafkaInquiry(kafka, topic: "t", within: .seconds(60), isCancelled: { true })
+                defer { inquiry.close() }
+                _ = try inquiry.partitions()
+            } throws: {
+                ($0 as? KafkaError)?.kind == .cancelled
+            }
+        }
+    }
+}
