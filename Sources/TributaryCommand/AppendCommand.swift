@@ -15,14 +15,22 @@ func runAppend(_ arguments: Arguments, _ context: Context) async throws -> ExitC
             [try event(arguments)]
         }
     return try await context.withStore(creating: .ifMissing) { store in
+        let result: AppendResult
         do {
-            let result = try await store.append(events, to: stream, expecting: expected)
-            try context.output.appended(result, id: events[0].id)
-            return .done
+            result = try await store.append(events, to: stream, expecting: expected)
         } catch let error as AppendError {
-            try context.output.refused(error, stream: stream)
+            // Whether anybody reads the details changes nothing of the refusal.
+            try? context.output.refused(error, stream: stream)
             throw error
         }
+        do {
+            try context.output.appended(result, id: events[0].id)
+        } catch let error as OutputFailed {
+            let id = events[0].id.uuidString.lowercased()
+            throw Failure(
+                .internalError, "the append was stored, its id is \(id); but \(Failure(error).message)")
+        }
+        return .done
     }
 }
 
@@ -143,6 +151,7 @@ extension Output {
         json.string(result.token.description)
         json.endObject()
         try endLine()
+        try flush()
     }
 
     /// What of a refusal the caller needs to go on: the stream's version, or the ids to repeat.

@@ -47,8 +47,9 @@ let commands: [Command] = [
             "Lines with ids may be imported again: what is stored already is counted as a repeat, what was refused is "
                 + "tried again. With --on-error skip, lines that met a conflict are also tried once more at the end, when "
                 + "later lines of their stream may have made true what they expect.", "",
-            "Prints {\"lines\", \"stored\", \"repeats\", \"refused\", \"bad\"}; exit code 3 if lines were refused, else "
-                + "2 if lines were bad.",
+            "Prints {\"lines\", \"stored\", \"repeats\", \"refused\", \"bad\", \"unsettled\"}, of which the last counts "
+                + "lines whose outcome is unknown: import them again. Exit code 3 if lines were refused, else 2 if "
+                + "lines were bad.",
         ],
         options: [.onError], run: runImport),
     Command(
