@@ -26,6 +26,17 @@ func isOneLine(_ errors: String) -> Bool {
         #expect(version.output == "tributary \(Main.version)\n")
     }
 
+    @Test(arguments: ["import", "export"]) func helpSaysWhatAnIDNames(_ command: String) async throws {
+        let tool = try Tool()
+        let help = try await tool.run(command, "--help").output.replacingOccurrences(of: "\n", with: " ")
+        for text in [
+            "Only the first id of an append names it", "are not stored again", "are stored again",
+            "The order of events of different streams may be another after an import",
+        ] {
+            #expect(help.contains(text), "\(text)")
+        }
+    }
+
     @Test(arguments: [
         [], ["nonsense"], ["--nonsense"], ["read"], ["read", ""], ["read", "a", "b"], ["read", "a", "--from", "-1"],
         ["read", "a", "--from", "x"], ["read", "a", "--limit", "0"], ["read", "a", "--limit", "9223372036854775808"],
