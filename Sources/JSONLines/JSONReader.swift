@@ -95,6 +95,14 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Says what keeps the bytes from being exactly one JSON value, blanks around it allowed.
+    public func checkValue(_ bytes: [UInt8]) throws(JSONError) {
+        try check(
+            unsafe bytes.withUnsafeBufferPointer {
+                unsafe tributary_json_check_value(reader, $0.baseAddress, $0.count)
+            })
+    }
+
     /// Whether the bytes are exactly one JSON value that can stand in a line: no blanks around it, no line breaks.
     public func isInlineValue(_ bytes: [UInt8]) -> Bool {
         guard let first = bytes.first, let last = bytes.last, !Self.isBlank(first), !Self.isBlank(last) else {

@@ -7,6 +7,7 @@ let maximumAppendInput = 16 << 20
 
 func runAppend(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
     let stream = try arguments.stream
+    try AppendCheck.check(stream)
     let expected = try expectation(arguments)
     let events =
         if let file = arguments[.file] {
@@ -14,15 +15,24 @@ func runAppend(_ arguments: Arguments, _ context: Context) async throws -> ExitC
         } else {
             [try event(arguments)]
         }
+    try AppendCheck.check(events)
     return try await context.withStore(creating: .ifMissing) { store in
+        let result: AppendResult
         do {
-            let result = try await store.append(events, to: stream, expecting: expected)
-            try context.output.appended(result, id: events[0].id)
-            return .done
+            result = try await store.append(events, to: stream, expecting: expected)
         } catch let error as AppendError {
-            try context.output.refused(error, stream: stream)
+            // Whether anybody reads the details changes nothing of the refusal.
+            try? context.output.refused(error, stream: stream)
             throw error
         }
+        do {
+            try context.output.appended(result, id: events[0].id)
+        } catch let error as OutputFailed {
+            let id = events[0].id.uuidString.lowercased()
+            throw Failure(
+                .internalError, "the append was stored, its id is \(id); but \(Failure(error).message)")
+        }
+        return .done
     }
 }
 
@@ -30,7 +40,9 @@ private func expectation(_ arguments: Arguments) throws(Failure) -> ExpectedVers
     guard let text = try arguments.text(.expect) else { return .any }
     guard let expected = ExpectedVersion(text) else {
         throw Failure(
-            .badInput, "--expect takes any, no-stream, exists or a version, 0 or more; it was \"\(text)\"")
+            .badInput,
+            "--expect takes any, no-stream, exists or a version; it was \"\(text)\" (an expected version "
+                + "is at least 0 and at most \(ExpectedVersion.maximumVersion))")
     }
     return expected
 }
@@ -41,15 +53,14 @@ private func event(_ arguments: Arguments) throws(Failure) -> NewEvent {
         throw Failure(.badInput, "append needs --type (or --file): see tributary append --help")
     }
     let reader = JSONReader(maximumBytes: maximumAppendInput)
-    if let metadata = arguments[.metadata], !reader.isValue(metadata) {
-        throw Failure(.badInput, "--metadata is not one valid JSON value")
-    }
+    if let metadata = arguments[.metadata] { try check(metadata, .metadata, reader) }
     let schemaVersion = try arguments.number(.schemaVersion, minimum: 1) ?? 1
     guard let schemaVersion = UInt32(exactly: schemaVersion) else {
         throw Failure(.badInput, "--schema-version is at most \(UInt32.max)")
     }
     let id = try arguments.text(.id).map { text throws(Failure) in try UUID(argument: text) }
     let given = try arguments.text(.contentType).map(ContentType.init(rawValue:))
+    if let given { try AppendCheck.check(given) }
     let correlationID = try arguments.text(.correlationID)
     let causationID = try arguments.text(.causationID)
     let (data, contentType) = try data(arguments, given, reader)
@@ -58,11 +69,19 @@ private func event(_ arguments: Arguments) throws(Failure) -> NewEvent {
         schemaVersion: schemaVersion, correlationID: correlationID, causationID: causationID)
 }
 
+private func check(_ json: [UInt8], _ option: Option, _ reader: JSONReader) throws(Failure) {
+    do {
+        try reader.checkValue(json)
+    } catch {
+        throw Failure(.badInput, "--\(option.name) is not one valid JSON value: \(error)")
+    }
+}
+
 private func data(
     _ arguments: Arguments, _ given: ContentType?, _ reader: JSONReader
 ) throws(Failure) -> ([UInt8], ContentType) {
     if let json = arguments[.json] {
-        guard reader.isValue(json) else { throw Failure(.badInput, "--json is not one valid JSON value") }
+        try check(json, .json, reader)
         if let given, !given.isJSON {
             throw Failure(.badInput, "--json is JSON: give \(given.rawValue) on standard input")
         }
@@ -143,6 +162,7 @@ extension Output {
         json.string(result.token.description)
         json.endObject()
         try endLine()
+        try flush()
     }
 
     /// What of a refusal the caller needs to go on: the stream's version, or the ids to repeat.

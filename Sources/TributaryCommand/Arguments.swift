@@ -75,6 +75,9 @@ struct Arguments: Sendable {
 }
 
 extension ExpectedVersion {
+    /// No event could follow a higher one.
+    static let maximumVersion = Int64.max - 1
+
     /// As it is written on the command line and in JSON lines.
     init?(_ text: String) {
         switch text {
@@ -82,7 +85,7 @@ extension ExpectedVersion {
         case "no-stream": self = .noStream
         case "exists": self = .streamExists
         default:
-            guard let version = Arguments.digits(text) else { return nil }
+            guard let version = Arguments.digits(text), version <= Self.maximumVersion else { return nil }
             self = .version(version)
         }
     }

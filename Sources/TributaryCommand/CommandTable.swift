@@ -47,13 +47,24 @@ let commands: [Command] = [
             "Lines with ids may be imported again: what is stored already is counted as a repeat, what was refused is "
                 + "tried again. With --on-error skip, lines that met a conflict are also tried once more at the end, when "
                 + "later lines of their stream may have made true what they expect.", "",
-            "Prints {\"lines\", \"stored\", \"repeats\", \"refused\", \"bad\"}; exit code 3 if lines were refused, else "
-                + "2 if lines were bad.",
+            "Only the first id of an append names it, and each line is an append: of lines of one stream that have the "
+                + "same id the first is stored, the others count as repeats and are not stored again. Events of an append "
+                + "of several that are exported and imported into the same store are stored again, but for the first. "
+                + "The order of events of different streams may be another after an import.", "",
+            "Prints {\"lines\", \"stored\", \"repeats\", \"refused\", \"bad\", \"unsettled\"}, of which the last counts "
+                + "lines whose outcome is unknown: import them again. Exit code 3 if lines were refused, else 2 if "
+                + "lines were bad.",
         ],
         options: [.onError], run: runImport),
     Command(
         name: "export", operands: [], summary: "Write all events as JSON lines that import takes.",
-        details: ["In the store's order, without the store's own events (of streams whose names begin with $)."],
+        details: [
+            "In the store's order, without the store's own events (of streams whose names begin with $).", "",
+            "Each line is imported as an append of its own, named by its id. Only the first id of an append names it: "
+                + "imported into the same store, the further events of an append of several are stored again; lines of "
+                + "one stream that repeat an id count as repeats and are not stored again. The order of events of "
+                + "different streams may be another after an import.",
+        ],
         options: [.fromPosition], run: runExport),
     Command(
         name: "streams", operands: [], summary: "List the streams.",

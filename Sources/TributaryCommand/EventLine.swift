@@ -48,6 +48,7 @@ final class EventLineReader {
         }
         guard let type = try text(.type) else { throw Failure(.badInput, "the key \"type\" is missing") }
         let contentType = try text(.contentType)
+        if let contentType { try AppendCheck.check(ContentType(rawValue: contentType)) }
         let (data, isInline) = try data(line)
         if isInline, let contentType, !ContentType(rawValue: contentType).isJSON {
             throw Failure(.badInput, "\"data\" is JSON: give \(contentType) as \"dataBase64\"")
@@ -130,7 +131,10 @@ final class EventLineReader {
         let isNumber = value.kind == .number
         let text = isNumber ? String(decoding: line[value.range], as: UTF8.self) : try text(.expect)
         guard let expected = text.flatMap(ExpectedVersion.init) else {
-            throw Failure(.badInput, "\"expect\" is \"any\", \"no-stream\", \"exists\" or a version, 0 or more")
+            throw Failure(
+                .badInput,
+                "\"expect\" is \"any\", \"no-stream\", \"exists\" or a version: at least 0 and at most "
+                    + "\(ExpectedVersion.maximumVersion)")
         }
         return expected
     }

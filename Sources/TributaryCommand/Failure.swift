@@ -47,6 +47,7 @@ struct Failure: Error, Equatable {
                 .refused,
                 "conflict: \(conflict.stream) \(actual), expected was \(conflict.expected.text); "
                     + "read the newer events and decide again")
+        case .notStored(.cancelled): self.init(.unavailable, error.description)
         case .notStored: self.init(.refused, error.description)
         case .notWritten: self.init(.unavailable, error.description)
         case .outcomeUnknown: self.init(.outcomeUnknown, error.description)

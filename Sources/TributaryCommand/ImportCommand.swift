@@ -34,6 +34,8 @@ private final class ImportRun {
     private var stored: Int64 = 0
     private var repeats: Int64 = 0
     private var refused: Int64 = 0
+    /// Lines that may have been stored or not.
+    private var unsettled: Int64 = 0
     private var failure: Failure?
     private var retries: [ImportSource.Line] = []
     private var retryBytes = 0
@@ -74,12 +76,19 @@ private final class ImportRun {
         output.json.integer(refused)
         output.json.key("bad")
         output.json.integer(source.bad)
+        output.json.key("unsettled")
+        output.json.integer(unsettled)
         output.json.endObject()
-        try output.endLine()
-        try output.flush()
+        let written = Result {
+            try output.endLine()
+            try output.flush()
+        }
+        // What went wrong with the lines counts for more than an output that nobody reads.
         if let failure = failure ?? source.failure { throw failure }
         if refused > 0 { return .refused }
-        return source.bad > 0 ? .badInput : .done
+        if source.bad > 0 { return .badInput }
+        try written.get()
+        return .done
     }
 
     private func settle(_ result: Result<AppendResult, AppendError>, _ line: ImportSource.Line, mayRetry: Bool) {
@@ -117,6 +126,7 @@ private final class ImportRun {
 
     /// Something that concerns all lines: the first such is what the command ends with.
     private func fail(_ line: ImportSource.Line, _ error: AppendError, _ problem: Failure) {
+        unsettled += 1
         source.stop()
         guard failure == nil else { return }
         var message = "line \(line.number): \(problem.message)"

@@ -31,8 +31,9 @@ final class ImportSource: AsyncSequence, Sendable {
         var isFinished = false
         var isStopped = false
         var waiter: CheckedContinuation<[Item]?, Never>?
-        /// Lines that were handed out and not answered yet, in order.
-        var unanswered: [Line] = []
+        /// Lines that were handed out, in order; those that were answered since the list was last cut are nil, for
+        /// lines are large.
+        var unanswered: [Line?] = []
         var answered = 0
         var lines: Int64 = 0
         var bad: Int64 = 0
@@ -61,6 +62,9 @@ final class ImportSource: AsyncSequence, Sendable {
     /// How far the thread is ahead of what was taken.
     var ahead: (batches: Int, isWaiting: Bool) { state.withLock { ($0.ready.count, $0.isWaiting) } }
 
+    /// Lines that are kept for their answer.
+    var kept: Int { state.withLock { $0.unanswered.count { $0 != nil } } }
+
     /// Why the input could not be read to its end.
     var failure: Failure? { state.withLock { $0.failure } }
 
@@ -81,6 +85,7 @@ final class ImportSource: AsyncSequence, Sendable {
         state.withLock { state in
             guard state.answered < state.unanswered.count else { return nil }
             let line = state.unanswered[state.answered]
+            state.unanswered[state.answered] = nil
             state.answered += 1
             if state.answered >= 1_024 {
                 state.unanswered.removeFirst(state.answered)

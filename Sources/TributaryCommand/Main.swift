@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import Tributary
 
@@ -8,6 +7,7 @@ import Tributary
     /// The main thread waits for signals. (It is not asynchronous itself, for that would leave a thread behind in which
     /// signals are not blocked.)
     static func main() {
+        openStandardStreams()
         let interruption = Interruption()
         interruption.blockSignals()
         let arguments = unsafe CommandLine.unsafeArgv.bytes(count: Int(CommandLine.argc))
@@ -90,9 +90,21 @@ import Tributary
         }
     }
 
-    private static func defaultDirectory() -> String {
-        let named = ProcessInfo.processInfo.environment["TRIBUTARY_DATA"] ?? ""
-        return named.isEmpty ? "./tributary-data" : named
+    private static func defaultDirectory() throws(Failure) -> String {
+        guard let named = unsafe getenv("TRIBUTARY_DATA") else { return "./tributary-data" }
+        let bytes = unsafe Array(UnsafeRawBufferPointer(start: named, count: strlen(named)))
+        guard let directory = String(validating: bytes, as: UTF8.self) else {
+            throw Failure(.badInput, "TRIBUTARY_DATA is not valid UTF-8")
+        }
+        return directory.isEmpty ? "./tributary-data" : directory
+    }
+
+    /// Files of the store must not get the numbers of standard streams that our parent has closed.
+    private static func openStandardStreams() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest number that is free: this one.
+            _ = unsafe open("/dev/null", O_RDWR)
+        }
     }
 }
 

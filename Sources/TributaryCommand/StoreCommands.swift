@@ -27,9 +27,12 @@ func runVerify(_ arguments: Arguments, _ context: Context) async throws -> ExitC
             progress.show(step.recordsDone, of: step.recordsTotal, count: step.recordsDone, unit: "records")
         }
         progress.end()
-        try context.output.verified(report)
+        let written = Result { try context.output.verified(report) }
         for problem in report.problems { StandardError.line(problem) }
-        if report.problems.isEmpty { return .done }
+        if report.problems.isEmpty {
+            try written.get()
+            return .done
+        }
         throw Failure(
             .unavailable,
             "index and log differ in \(report.problems.count) places: keep a copy of the directory, then try "

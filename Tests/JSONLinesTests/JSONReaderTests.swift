@@ -48,6 +48,24 @@ private func isValue(_ text: String) -> Bool {
         #expect(try read(Array("{}".utf8)).get() == [:])
     }
 
+    @Test func saysWhatIsWrongWithAValue() {
+        let reader = JSONReader(maximumBytes: 2_000)
+        let depth = JSONReader.maximumDepth
+        func code(_ text: String) -> JSONError.Code? {
+            do throws(JSONError) {
+                try reader.checkValue(Array(text.utf8))
+                return nil
+            } catch {
+                return error.code
+            }
+        }
+        #expect(code(String(repeating: "[", count: depth) + String(repeating: "]", count: depth)) == nil)
+        #expect(code(String(repeating: "[", count: depth + 1)) == .tooDeep)
+        #expect(code("1 2") == .malformed)
+        #expect(code("") == .malformed)
+        #expect(code(String(repeating: " ", count: 2_001)) == .tooLarge)
+    }
+
     @Test func decodesStrings() throws {
         let reader = JSONReader(keys: keys, maximumBytes: 1 << 20)
         let line = Array(#"{"a":"\u0000\"\\\/\b\f\n\r\t\ud83d\ude00é","b":"","\u0074ype":"t"}"#.utf8)

@@ -126,7 +126,7 @@ private func text(_ bytes: [UInt8]?) -> String? {
         let cases: [(any Error, ExitCode)] = [
             (Failure(.noSuchStream, ""), .noSuchStream),
             (InvalidInput(.streamName, "x"), .badInput),
-            (AppendError.notStored(.cancelled), .refused),
+            (AppendError.notStored(.cancelled), .unavailable),
             (AppendError.notStored(.idReused), .refused),
             (AppendError.notStored(.tombstoned), .refused),
             (AppendError.notWritten("late"), .unavailable),

@@ -56,6 +56,18 @@ private func line(_ number: Int) -> String {
         #expect(source.failure == nil)
     }
 
+    @Test func keepsNoLineThatWasAnswered() async throws {
+        let directory = try TemporaryDirectory()
+        let source = try source((0..<3_000).map { line($0) + "\n" }.joined(), stops: true, in: directory)
+        var taken = 0
+        for await _ in source {
+            taken += 1
+            if taken > 10 { #expect(source.answer() != nil) }
+            #expect(source.kept == min(taken, 10))
+        }
+        #expect(taken == 3_000)
+    }
+
     @Test func stopsAtABadLineOrPassesOver() async throws {
         let directory = try TemporaryDirectory()
         let text =

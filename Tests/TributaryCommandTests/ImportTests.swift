@@ -18,7 +18,8 @@ private func lines(_ numbers: Range<Int>) -> String {
 }
 
 private func summary(_ lines: Int, _ stored: Int, _ repeats: Int, _ refused: Int, _ bad: Int) -> String {
-    #"{"lines":\#(lines),"stored":\#(stored),"repeats":\#(repeats),"refused":\#(refused),"bad":\#(bad)}"# + "\n"
+    #"{"lines":\#(lines),"stored":\#(stored),"repeats":\#(repeats),"refused":\#(refused),"bad":\#(bad),"#
+        + #""unsettled":0}"# + "\n"
 }
 
 /// What is written to an import's pipe and not yet stored is less than this.

@@ -26,6 +26,17 @@ func isOneLine(_ errors: String) -> Bool {
         #expect(version.output == "tributary \(Main.version)\n")
     }
 
+    @Test(arguments: ["import", "export"]) func helpSaysWhatAnIDNames(_ command: String) async throws {
+        let tool = try Tool()
+        let help = try await tool.run(command, "--help").output.replacingOccurrences(of: "\n", with: " ")
+        for text in [
+            "Only the first id of an append names it", "are not stored again", "are stored again",
+            "The order of events of different streams may be another after an import",
+        ] {
+            #expect(help.contains(text), "\(text)")
+        }
+    }
+
     @Test(arguments: [
         [], ["nonsense"], ["--nonsense"], ["read"], ["read", ""], ["read", "a", "b"], ["read", "a", "--from", "-1"],
         ["read", "a", "--from", "x"], ["read", "a", "--limit", "0"], ["read", "a", "--limit", "9223372036854775808"],
@@ -40,6 +51,14 @@ func isOneLine(_ errors: String) -> Bool {
         ["append", "a", "--type", "t", "--json", "1", "--schema-version", "0"],
         ["append", "a", "--type", "t", "--json", "1", "--schema-version", "4294967296"],
         ["append", "a", "--type", "t", "--json", "1", "--content-type", "text/plain"],
+        ["append", "a", "--type", "t", "--json", "1", "--expect", "9223372036854775807"],
+        ["append", "$x", "--type", "t", "--json", "1"], ["append", "a", "--type", "", "--json", "1"],
+        ["append", "a", "--type", String(repeating: "t", count: 257), "--json", "1"],
+        ["append", "a", "--type", "t\u{85}", "--json", "1"],
+        ["append", "a", "--type", "t", "--json", "1", "--content-type", ""],
+        ["append", "a", "--type", "t", "--json", "1", "--content-type", String(repeating: "c", count: 129)],
+        ["append", "a", "--type", "t", "--json", "1", "--correlation-id", String(repeating: "c", count: 129)],
+        ["append", "a", "--type", "t", "--json", "1", "--causation-id", "\u{1}"],
         ["append", "", "--type", "t", "--json", "1"], ["append", "a", "--file", "/nonexistent"],
         ["append", "a", "--file", "-", "--type", "t"], ["append", "a", "--file", "-"],
         ["import", "/nonexistent"], ["import", "--on-error", "ignore"], ["import", "a", "b"], ["export", "a"],
@@ -53,6 +72,48 @@ func isOneLine(_ errors: String) -> Bool {
         #expect(outcome.output.isEmpty)
         #expect(isOneLine(outcome.errors), "\(outcome.errors)")
         #expect(!FileManager.default.fileExists(atPath: tool.store))
+    }
+
+    @Test(arguments: [
+        (["--json", "1", "--expect", "9223372036854775807"], "at most 9223372036854775806"),
+        (["--json", String(repeating: "[", count: 513)], "nested deeper than 512 levels"),
+        (["--json", "1", "--metadata", String(repeating: "[", count: 513)], "nested deeper than 512 levels"),
+        (["--json", "1", "--content-type", ""], "must not be empty"),
+        (["--json", "1", "--content-type", String(repeating: "c", count: 129)], "at most 128 bytes"),
+    ])
+    func theMessageSaysTheLimit(_ options: [String], _ limit: String) async throws {
+        let tool = try Tool()
+        let outcome = try await tool.runAll(["append", "a", "--type", "t"] + options)
+        #expect(outcome.code == 2)
+        #expect(outcome.errors.contains(limit), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("standard input"))
+    }
+
+    @Test func anAppendThatIsTooLargeMakesNothing() async throws {
+        let tool = try Tool()
+        let large = [UInt8](repeating: 0x78, count: 1 + 1 << 20)
+        #expect(try await tool.run("append", "a", "--type", "t", input: large).code == 2)
+        let lines = String(repeating: #"{"type":"t","data":1}"# + "\n", count: 1_001)
+        #expect(try await tool.run("append", "a", "--file", "-", input: lines.utf8).code == 2)
+        #expect(!FileManager.default.fileExists(atPath: tool.store))
+    }
+
+    @Test func aDirectoryOfTheEnvironmentIsText() async throws {
+        let tool = try Tool()
+        let outcome = try await tool.shell(#"TRIBUTARY_DATA="$(printf 'a\377')" "$0" create"#)
+        #expect(outcome.code == 2)
+        #expect(outcome.errors == "tributary: TRIBUTARY_DATA is not valid UTF-8\n")
+        #expect(try await tool.shell(#"TRIBUTARY_DATA="$(printf 'a\377')" "$0" create --data "$PWD/b""#).code == 0)
+    }
+
+    @Test func closedStandardStreamsTakeNothingFromTheStore() async throws {
+        let tool = try Tool()
+        let script = #""$0" append a --type t --json 1 <&- >&- 2>&-; echo $?; "$0" nonsense 2>&-; echo $?"#
+        #expect(try await tool.shell(script).output == "0\n2\n")
+        let empty = try await tool.shell(#""$0" append a --type t <&-"#)
+        #expect(empty.code == 0, "\(empty.errors)")
+        #expect(try await tool.run("read", "a").objects.compactMap { $0["dataBase64"] as? String } == [""])
+        #expect(try await tool.run("verify").code == 0)
     }
 
     @Test func bytesThatAreNotTextAreRefused() async throws {
