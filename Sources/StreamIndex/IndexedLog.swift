@@ -190,22 +190,28 @@ public final class IndexedLog: Sendable {
 
     /// Hands an append in. Those of one stream that are handed in one after the other keep their order.
     public func submit(_ append: ProposedAppend) async -> PendingAppend {
-        await proposer.submit(request(append))
+        // The deadline counts from here, the wait for room included.
+        let now = ContinuousClock.now
+        let allowed = min(append.deadline, .seconds(86_400))
+        let settleBy = now + allowed * 3 / 4
+        return await proposer.submit(size: append.recordBytes, settleBy: settleBy) {
+            request(append, settleBy: settleBy, deadline: now + allowed)
+        }
     }
 
-    private func request(_ append: ProposedAppend) -> AppendRequest {
+    private func request(
+        _ append: ProposedAppend, settleBy: ContinuousClock.Instant, deadline: ContinuousClock.Instant
+    ) -> AppendRequest {
         let header = RecordHeader(
             kind: .append, expectation: append.expectation.rule, eventCount: append.events.count,
             ids: append.ids.map { RecordID(high: $0.high, low: $0.low) })
         let value = RecordEnvelope.encode(
             header, events: append.events.map(\.content), key: append.stream, store: identity.store)
-        let now = ContinuousClock.now
-        let allowed = min(append.deadline, .seconds(86_400))
         return AppendRequest(
             stream: NameKey(append.stream),
             channel: partition(of: append.stream.span, partitions: identity.partitions), header: header,
             value: value, needsCheck: append.expectation != .any || !append.hasFreshIDs,
-            settleBy: now + allowed * 3 / 4, deadline: now + allowed)
+            settleBy: settleBy, deadline: deadline)
     }
 
     // MARK: - Reads
@@ -283,4 +289,9 @@ public final class IndexedLog: Sendable {
 
     /// Why partitions do not run; nil for those that do.
     public var halts: [IndexError?] { handler.halts }
+}
+
+extension ProposedAppend {
+    /// What the value of its record takes, known before it is encoded.
+    var recordBytes: Int { events.reduce(IndexLimits.recordHeaderBytes) { $0 + $1.byteCount } }
 }

@@ -68,10 +68,16 @@ final class Proposer: Sendable {
     // MARK: - Callers
 
     /// Waits for room and hands the append in. Appends handed in one after the other keep their order in a stream.
-    func submit(_ request: AppendRequest) async -> PendingAppend {
+    ///
+    /// - Parameters:
+    ///   - size: of the record's value, in bytes.
+    ///   - settleBy: how long it waits for room.
+    ///   - request: called once there is room, so that who waits holds no record.
+    func submit(
+        size: Int, settleBy: ContinuousClock.Instant, _ request: () -> AppendRequest
+    ) async -> PendingAppend {
         let promise = Promise<CallOutcome>()
-        let size = request.value.count
-        let entry = await gate.enter(bytes: size, until: request.settleBy) { [self] in inTimer(request.settleBy) }
+        let entry = await gate.enter(bytes: size, until: settleBy) { [self] in inTimer(settleBy) }
         switch entry {
         case .entered: break
         case .cancelled: promise.fulfil(.withdrawn)
@@ -80,6 +86,7 @@ final class Proposer: Sendable {
         case .closed: promise.fulfil(.failed(closedError))
         }
         guard entry == .entered else { return PendingAppend(id: 0, promise: promise, proposer: self) }
+        let request = request()
         inFlight.add(1, ordering: .acquiringAndReleasing)
         var id: CallID = 0
         step { state in
