@@ -1,6 +1,6 @@
 /// The bounds of this module, and the constants of its layout.
 public enum IndexLimits {
-    /// The layout of the index; another one is made anew from the log.
+    /// The layout of the index; another one is refused, with the advice to rebuild it from the log.
     static let layoutVersion: UInt32 = 1
     /// Sequences in one block of places.
     static let placeBlock: Int64 = 64
