@@ -12,13 +12,15 @@ public enum IndexLimits {
     static let cachedStates = 400_000
     /// Stream versions that the proposer remembers.
     static let rememberedVersions = 50_000
-    /// Threads that read.
+    /// Threads for short reads.
     static let readerThreads = 2
     /// Marks of callers who no longer wait for room, up to which they are not swept.
     static let sweptMarks = 64
     /// What an append's record takes besides its events: header and checksum, in bytes.
     static let recordHeaderBytes = 60
-    /// Reads at work or waiting for a thread; more callers wait their turn.
+    /// Streams that are looked up among the short reads; more at once go where the long ones do.
+    static let readSummaries = 512
+    /// Reads at work or waiting for a thread, short and long ones each; more callers wait their turn.
     public static let readsInFlight = 1_024
     /// Events in one page, and bytes of records after which a page ends.
     public static let pageEvents = 512

@@ -27,7 +27,7 @@ public struct ExplainedRecord: Sendable {
 extension IndexedLog {
     /// A page of a partition's records from `offset` on, in log order, as far as they are applied.
     public func records(partition: Int, from offset: Int64) async throws -> [ExplainedRecord] {
-        try await job { [store, ownSegments] in
+        try await longJob { [store, ownSegments] in
             try inWordsOfTheIndex {
                 try ownSegments?.sync()
                 return try store.records(partition, from: offset)

@@ -44,17 +44,17 @@ final class Proposer: Sendable {
 
     private let log: any RecordLog
     private let store: IndexStore
-    private let readers: ReaderThreads
+    private let checker: ReaderThreads
     private let state: Mutex<State>
     private let gate: Gate
     private let timer = Monitor(Timer())
     private let timerThread = Mutex<WorkerThread?>(nil)
     private let inFlight = Atomic<Int>(0)
 
-    init(log: any RecordLog, store: IndexStore, readers: ReaderThreads, limits: AppendLimits) {
+    init(log: any RecordLog, store: IndexStore, checker: ReaderThreads, limits: AppendLimits) {
         self.log = log
         self.store = store
-        self.readers = readers
+        self.checker = checker
         gate = Gate(count: limits.appendsInFlight, bytes: limits.bytesInFlight)
         let calls = AppendCalls(store: store.identity.store) { UInt64.random(in: 1...UInt64.max) }
         state = Mutex(State(calls: calls))
@@ -168,7 +168,7 @@ final class Proposer: Sendable {
     }
 
     private func check(_ id: CallID, _ request: AppendRequest) {
-        let isRunning = readers.run { [self] in
+        let isRunning = checker.run { [self] in
             let answer: CheckAnswer
             do throws(IndexError) {
                 let known = try store.gather(request.header, try store.state(of: request.stream.bytes))
