@@ -37,8 +37,10 @@ public enum IndexLimits {
     /// How long a new store's first record may take, and how often it is looked for.
     static let creationDeadline = Duration.seconds(30)
     static let creationPause = Duration.milliseconds(5)
-    /// Records in a page of `logRecords`.
-    public static let logPageRecords = 512
+    /// Records in a page of `logRecords`, and bytes of keys and values after which a page ends. A page is large, since
+    /// its segment file is read from the beginning for each.
+    public static let logPageRecords = 8_192
+    public static let logPageBytes = 4 << 20
     /// Streams kept besides those wanted while the largest are looked for.
     static let listingSlack = 1_000
     /// Problems that `verify` lists.

@@ -76,4 +76,17 @@ import Testing
         #expect(try await long.value)
         await index.close()
     }
+
+    @Test func aPageOfRecordsEndsByBytesAndTheNextGoesOn() async throws {
+        let log = PlayedLog()
+        let index = try await open(log)
+        for _ in 0..<10 {
+            log.append(LogRecord(key: nil, value: Array(repeating: 1, count: 600_000)), to: 0, tag: .none)
+        }
+        for offset in 1...10 { log.deliver([Int64(offset)]) }
+        let first = try await index.records(partition: 0, from: 1)
+        #expect(first.map(\.offset) == Array(1...7))
+        #expect(try await index.records(partition: 0, from: 8).map(\.offset) == [8, 9, 10])
+        await index.close()
+    }
 }
