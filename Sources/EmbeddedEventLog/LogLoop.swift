@@ -163,6 +163,7 @@ final class LogLoop {
         if usedSyncer { syncer.end() }
         // A seal that cannot be written costs only a more careful open.
         if !hasFailed { try? writer.close() }
+        while let reports = queue.withLock({ $0.end() }) { handler?.handle(.tags(reports)) }
     }
 }
 

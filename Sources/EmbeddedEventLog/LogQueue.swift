@@ -56,7 +56,7 @@ struct LogQueue: Sendable {
         return false
     }
 
-    /// What was refused after the log's thread had ended.
+    /// What was refused and is not reported yet.
     mutating func takeLate() -> [TagReport] {
         defer { refused = [] }
         return refused
@@ -112,8 +112,15 @@ struct LogQueue: Sendable {
             return .replay(offset)
         }
         if head < pending.count { return .records(takeBlock()) }
-        hasEnded = isClosing
         return isClosing ? .end : nil
+    }
+
+    /// The log's thread calls its handler no more, once this returns nil.
+    ///
+    /// - Returns: what was refused since, for that thread to report first.
+    mutating func end() -> [TagReport]? {
+        hasEnded = refused.isEmpty
+        return hasEnded ? nil : takeLate()
     }
 
     /// Takes what fits into one block.

@@ -11,17 +11,10 @@ final class Gate: Sendable {
         case closed
     }
 
-    private struct Waiter: Sendable {
-        var id: UInt64
-        var bytes: Int
-        var deadline: ContinuousClock.Instant?
-        var continuation: CheckedContinuation<Entry, Never>
-    }
-
     private struct State: Sendable {
         var count = 0
         var bytes = 0
-        var waiters: [Waiter] = []
+        var line = WaitingLine<CheckedContinuation<Entry, Never>>()
         var cancelledEarly: Set<UInt64> = []
         var nextID: UInt64 = 0
         var isClosed = false
@@ -46,7 +39,7 @@ final class Gate: Sendable {
     ) async -> Entry {
         let immediate: Entry? = state.withLock {
             if $0.isClosed { return .closed }
-            guard $0.waiters.isEmpty, hasRoom($0, bytes) else { return nil }
+            guard $0.line.isEmpty, hasRoom($0, bytes) else { return nil }
             $0.count += 1
             $0.bytes += bytes
             return .entered
@@ -76,12 +69,12 @@ final class Gate: Sendable {
         let immediate: Entry? = state.withLock {
             if $0.isClosed { return .closed }
             if $0.cancelledEarly.remove(id) != nil { return .cancelled }
-            if $0.waiters.isEmpty, hasRoom($0, bytes) {
+            if $0.line.isEmpty, hasRoom($0, bytes) {
                 $0.count += 1
                 $0.bytes += bytes
                 return .entered
             }
-            $0.waiters.append(Waiter(id: id, bytes: bytes, deadline: deadline, continuation: continuation))
+            $0.line.append(id, bytes: bytes, until: deadline, continuation)
             return nil
         }
         if let immediate { continuation.resume(returning: immediate) }
@@ -92,14 +85,12 @@ final class Gate: Sendable {
     }
 
     private func cancel(_ id: UInt64) {
-        let waiter: Waiter? = state.withLock {
-            guard let index = $0.waiters.firstIndex(where: { $0.id == id }) else {
-                $0.cancelledEarly.insert(id)
-                return nil
-            }
-            return $0.waiters.remove(at: index)
+        let waiter: CheckedContinuation<Entry, Never>? = state.withLock {
+            let waiter = $0.line.remove(id)
+            if waiter == nil { $0.cancelledEarly.insert(id) }
+            return waiter
         }
-        waiter?.continuation.resume(returning: .cancelled)
+        waiter?.resume(returning: .cancelled)
         letIn()
     }
 
@@ -112,41 +103,146 @@ final class Gate: Sendable {
     }
 
     private func letIn() {
-        let entered: [Waiter] = state.withLock { state in
-            var count = 0
-            while count < state.waiters.count, hasRoom(state, state.waiters[count].bytes) {
+        let entered = state.withLock { state in
+            var entered: [CheckedContinuation<Entry, Never>] = []
+            while let bytes = state.line.firstBytes, hasRoom(state, bytes), let waiter = state.line.removeFirst() {
                 state.count += 1
-                state.bytes += state.waiters[count].bytes
-                count += 1
+                state.bytes += bytes
+                entered.append(waiter)
             }
-            defer { state.waiters.removeFirst(count) }
-            return Array(state.waiters[..<count])
+            return entered
         }
-        for waiter in entered { waiter.continuation.resume(returning: .entered) }
+        for waiter in entered { waiter.resume(returning: .entered) }
     }
 
     /// Sends away those whose deadline has passed.
     ///
     /// - Returns: the next deadline; nil where nobody waits.
     func expire(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        let (expired, next): ([Waiter], ContinuousClock.Instant?) = state.withLock { state in
-            let isExpired = { (waiter: Waiter) in waiter.deadline.map { $0 <= now } ?? false }
-            let expired = state.waiters.filter(isExpired)
-            if !expired.isEmpty { state.waiters.removeAll(where: isExpired) }
-            return (expired, state.waiters.compactMap { $0.deadline }.min())
-        }
-        for waiter in expired { waiter.continuation.resume(returning: .expired) }
+        let (expired, next) = state.withLock { ($0.line.expire(now: now), $0.line.nextDeadline) }
+        for waiter in expired { waiter.resume(returning: .expired) }
         if !expired.isEmpty { letIn() }
         return next
     }
 
     func close() {
-        let waiters: [Waiter] = state.withLock { state in
-            state.isClosed = true
-            defer { state.waiters = [] }
-            return state.waiters
+        let waiters = state.withLock {
+            $0.isClosed = true
+            return $0.line.removeAll()
         }
-        for waiter in waiters { waiter.continuation.resume(returning: .closed) }
+        for waiter in waiters { waiter.resume(returning: .closed) }
+    }
+}
+
+/// Those who wait, in the order in which they came. However many they are, each costs about the same: who goes from
+/// the middle leaves a mark behind, and the marks are swept once they are the most of what is kept.
+struct WaitingLine<Waiter: Sendable>: Sendable {
+    private struct Place: Sendable {
+        var waiter: Waiter
+        var bytes: Int
+    }
+
+    private struct Deadline: Sendable, Comparable {
+        var time: ContinuousClock.Instant
+        var id: UInt64
+
+        static func < (one: Deadline, other: Deadline) -> Bool { (one.time, one.id) < (other.time, other.id) }
+    }
+
+    private var places: [UInt64: Place] = [:]
+    /// Ids from `head` on; of those who went as well.
+    private var order: [UInt64] = []
+    private var head = 0
+    /// A heap, the earliest first; of those who went as well.
+    private var deadlines: [Deadline] = []
+
+    var isEmpty: Bool { places.isEmpty }
+
+    /// Ids and deadlines that are kept, marks included.
+    var keptCount: Int { max(order.count, deadlines.count) }
+
+    mutating func append(_ id: UInt64, bytes: Int, until deadline: ContinuousClock.Instant?, _ waiter: Waiter) {
+        places[id] = Place(waiter: waiter, bytes: bytes)
+        order.append(id)
+        if let deadline { push(Deadline(time: deadline, id: id)) }
+    }
+
+    /// What the first one wants; nil: nobody waits.
+    var firstBytes: Int? {
+        mutating get {
+            while head < order.count {
+                if let place = places[order[head]] { return place.bytes }
+                head += 1
+            }
+            return nil
+        }
+    }
+
+    mutating func removeFirst() -> Waiter? {
+        firstBytes == nil ? nil : remove(order[head])
+    }
+
+    mutating func remove(_ id: UInt64) -> Waiter? {
+        guard let place = places.removeValue(forKey: id) else { return nil }
+        sweep()
+        return place.waiter
+    }
+
+    /// Takes out those whose deadline has passed, the earliest first.
+    mutating func expire(now: ContinuousClock.Instant) -> [Waiter] {
+        var expired: [Waiter] = []
+        while let first = deadlines.first, first.time <= now {
+            popDeadline()
+            if let place = places.removeValue(forKey: first.id) { expired.append(place.waiter) }
+        }
+        sweep()
+        return expired
+    }
+
+    var nextDeadline: ContinuousClock.Instant? {
+        mutating get {
+            while let first = deadlines.first, places[first.id] == nil { popDeadline() }
+            return deadlines.first?.time
+        }
+    }
+
+    mutating func removeAll() -> [Waiter] {
+        defer { self = WaitingLine() }
+        return order[head...].compactMap { places[$0]?.waiter }
+    }
+
+    private mutating func sweep() {
+        let limit = 2 * places.count + IndexLimits.sweptMarks
+        if order.count > limit {
+            order = order[head...].filter { places[$0] != nil }
+            head = 0
+        }
+        if deadlines.count > limit {
+            // Sorted is a heap too.
+            deadlines = deadlines.filter { places[$0.id] != nil }.sorted()
+        }
+    }
+
+    private mutating func push(_ deadline: Deadline) {
+        deadlines.append(deadline)
+        var place = deadlines.count - 1
+        while place > 0, deadlines[place] < deadlines[(place - 1) / 2] {
+            deadlines.swapAt(place, (place - 1) / 2)
+            place = (place - 1) / 2
+        }
+    }
+
+    private mutating func popDeadline() {
+        deadlines.swapAt(0, deadlines.count - 1)
+        deadlines.removeLast()
+        var place = 0
+        while 2 * place + 1 < deadlines.count {
+            var child = 2 * place + 1
+            if child + 1 < deadlines.count, deadlines[child + 1] < deadlines[child] { child += 1 }
+            guard deadlines[child] < deadlines[place] else { return }
+            deadlines.swapAt(place, child)
+            place = child
+        }
     }
 }
 

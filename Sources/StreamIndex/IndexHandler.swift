@@ -14,6 +14,8 @@ final class IndexHandler: LogHandler {
     }
 
     private let state: Mutex<State>
+    /// Why partitions do not run. Under a lock of its own, so that who asks never waits for records being applied.
+    private let published: Mutex<[IndexError?]>
     private let log: any RecordLog
     /// Where the records of a log without files are kept.
     private let writer: SegmentWriter?
@@ -25,6 +27,7 @@ final class IndexHandler: LogHandler {
         _ applier: sending Applier, log: any RecordLog, writer: SegmentWriter?, proposer: Proposer,
         waits: AppliedWaits, say: @escaping IndexSay
     ) {
+        published = Mutex(applier.lanes.map(\.halted))
         state = Mutex(
             State(applier: applier, restarts: Array(repeating: 0, count: log.description.channels), failure: nil))
         self.log = log
@@ -47,12 +50,14 @@ final class IndexHandler: LogHandler {
                 applied = try state.applier.apply(run.bytes.span, entries, reports: reports)
             } catch {
                 state.failure = error
+                publish(state)
                 return error
             }
             for (channel, lane) in state.applier.lanes.enumerated() {
                 offsets.append(lane.state.nextOffset)
                 if let error = lane.halted, before[channel] == nil { halted.append((channel, error)) }
             }
+            if !halted.isEmpty { publish(state) }
             return nil
         }
         if let failure { return fail(failure) }
@@ -94,8 +99,11 @@ final class IndexHandler: LogHandler {
     }
 
     /// Why the partitions do not run; nil for those that do.
-    var halts: [IndexError?] {
-        state.withLock { state in state.applier.lanes.map { $0.halted ?? state.failure } }
+    var halts: [IndexError?] { published.withLock { $0 } }
+
+    private func publish(_ state: borrowing State) {
+        let halts = state.applier.lanes.map { [failure = state.failure] in $0.halted ?? failure }
+        published.withLock { $0 = halts }
     }
 
     // MARK: - Offsets and places
@@ -166,13 +174,20 @@ final class IndexHandler: LogHandler {
     // MARK: - Ends
 
     private func stop(_ channel: Int, _ error: IndexError) {
-        guard state.withLock({ $0.applier.lanes.indices.contains(channel) }) else { return }
-        state.withLock { $0.applier.halt(channel, error) }
-        halt(channel, error)
+        let isKnown = state.withLock { state in
+            guard state.applier.lanes.indices.contains(channel) else { return false }
+            state.applier.halt(channel, error)
+            publish(state)
+            return true
+        }
+        if isKnown { halt(channel, error) }
     }
 
     private func end(_ error: IndexError) {
-        state.withLock { $0.failure = $0.failure ?? error }
+        state.withLock {
+            $0.failure = $0.failure ?? error
+            publish($0)
+        }
         fail(error)
     }
 

@@ -1,7 +1,7 @@
 // The stream index: writes proposals, applies what comes back, answers callers and reads.
 //
-// Threads: the log's own applies runs and answers callers; the reader threads look things up; one more keeps the
-// deadlines. Nothing here blocks a thread of Swift's pool.
+// Threads: the log's own applies runs and answers callers; the reader threads look things up, one of their
+// own lists much, one checks appends; one more keeps the deadlines. Nothing here blocks a thread of Swift's pool.
 
 import AppendRule
 import Envelope
@@ -63,8 +63,10 @@ public final class IndexedLog: Sendable {
     private let log: any RecordLog
     /// What the index itself writes is shown to a scan once it is synced.
     let ownSegments: SegmentWriter?
-    private let readers: ReaderThreads
-    private let readGate = Gate(count: IndexLimits.readsInFlight)
+    private let readers: ReadLane
+    private let lister: ReadLane
+    /// What appends ask before they are written waits for no read.
+    private let checker: ReaderThreads
     private let proposer: Proposer
     private let waits: AppliedWaits
     private let handler: IndexHandler
@@ -83,8 +85,11 @@ public final class IndexedLog: Sendable {
         self.log = log
         self.ownSegments = ownSegments
         let offsets = applier.lanes.map(\.state.nextOffset)
-        readers = ReaderThreads(count: IndexLimits.readerThreads)
-        proposer = Proposer(log: log, store: store, readers: readers, limits: source.limits)
+        readers = ReadLane(
+            threads: IndexLimits.readerThreads, name: "index-reader", inFlight: IndexLimits.readsInFlight)
+        lister = ReadLane(threads: 1, name: "index-lister", inFlight: IndexLimits.readsInFlight)
+        checker = ReaderThreads(count: 1, name: "index-checker")
+        proposer = Proposer(log: log, store: store, checker: checker, limits: source.limits)
         waits = AppliedWaits(nextOffsets: offsets)
         handler = IndexHandler(
             applier, log: log, writer: ownSegments, proposer: proposer, waits: waits, say: source.say)
@@ -165,11 +170,14 @@ public final class IndexedLog: Sendable {
     public func close() async {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         proposer.stop()
-        readGate.close()
+        readers.stop()
+        lister.stop()
         await log.close()
         waits.fail(channel: nil, IndexError(.closed, "the store is closed"))
         try? await onOwnThread(named: "index-close") { [self] in
             readers.close()
+            lister.close()
+            checker.close()
             comparisons.wait { $0 == 0 ? () : nil }
             proposer.finish()
             try? ownSegments?.close()
@@ -204,40 +212,45 @@ public final class IndexedLog: Sendable {
 
     /// Hands an append in. Those of one stream that are handed in one after the other keep their order.
     public func submit(_ append: ProposedAppend) async -> PendingAppend {
-        await proposer.submit(request(append))
+        // The deadline counts from here, the wait for room included.
+        let now = ContinuousClock.now
+        let allowed = min(append.deadline, .seconds(86_400))
+        let settleBy = now + allowed * 3 / 4
+        return await proposer.submit(size: append.recordBytes, settleBy: settleBy) {
+            request(append, settleBy: settleBy, deadline: now + allowed)
+        }
     }
 
-    private func request(_ append: ProposedAppend) -> AppendRequest {
+    private func request(
+        _ append: ProposedAppend, settleBy: ContinuousClock.Instant, deadline: ContinuousClock.Instant
+    ) -> AppendRequest {
         let header = RecordHeader(
             kind: .append, expectation: append.expectation.rule, eventCount: append.events.count,
             ids: append.ids.map { RecordID(high: $0.high, low: $0.low) })
         let value = RecordEnvelope.encode(
             header, events: append.events.map(\.content), key: append.stream, store: identity.store)
-        let now = ContinuousClock.now
-        let allowed = min(append.deadline, .seconds(86_400))
         return AppendRequest(
             stream: NameKey(append.stream),
             channel: partition(of: append.stream.span, partitions: identity.partitions), header: header,
             value: value, needsCheck: append.expectation != .any || !append.hasFreshIDs,
-            settleBy: now + allowed * 3 / 4, deadline: now + allowed)
+            settleBy: settleBy, deadline: deadline)
     }
 
     // MARK: - Reads
 
     /// Runs something that may touch the disk on a reader's thread.
     func job<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
-        switch await readGate.enter() {
-        case .entered: break
-        case .cancelled: throw CancellationError()
-        case .closed, .expired: throw IndexError(.closed, "the store is closed; open it again")
-        }
-        defer { readGate.leave() }
-        return try await withCheckedThrowingContinuation { continuation in
-            let isRunning = readers.run { continuation.resume(with: Result { try body() }) }
-            if !isRunning {
-                continuation.resume(throwing: IndexError(.closed, "the store is closed; open it again"))
-            }
-        }
+        try await readers.run(body)
+    }
+
+    /// As above, for lists of streams: they may be long, and are kept from holding up everything else.
+    func job(_ body: @escaping @Sendable () throws -> [StreamSummary]) async throws -> [StreamSummary] {
+        try await longJob(body)
+    }
+
+    /// Runs something that may go through much of the store, on the thread for that.
+    func longJob<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+        try await lister.run(body)
     }
 
     public func page(_ request: StreamPageRequest) async throws -> StreamPage {
@@ -249,7 +262,8 @@ public final class IndexedLog: Sendable {
     }
 
     public func summaries(of streams: [[UInt8]]) async throws -> [StreamSummary] {
-        try await job { [store] in try streams.map { try store.summary(of: $0) } }
+        let lane = streams.count > IndexLimits.readSummaries ? lister : readers
+        return try await lane.run { [store] in try streams.map { try store.summary(of: $0) } }
     }
 
     /// Waits until this index has applied the record at `offset`.
@@ -297,4 +311,9 @@ public final class IndexedLog: Sendable {
 
     /// Why partitions do not run; nil for those that do.
     public var halts: [IndexError?] { handler.halts }
+}
+
+extension ProposedAppend {
+    /// What the value of its record takes, known before it is encoded.
+    var recordBytes: Int { events.reduce(IndexLimits.recordHeaderBytes) { $0 + $1.byteCount } }
 }

@@ -1,6 +1,6 @@
 /// The bounds of this module, and the constants of its layout.
 public enum IndexLimits {
-    /// The layout of the index; another one is made anew from the log.
+    /// The layout of the index; another one is refused, with the advice to rebuild it from the log.
     static let layoutVersion: UInt32 = 1
     /// Sequences in one block of places.
     static let placeBlock: Int64 = 64
@@ -12,9 +12,15 @@ public enum IndexLimits {
     static let cachedStates = 400_000
     /// Stream versions that the proposer remembers.
     static let rememberedVersions = 50_000
-    /// Threads that read.
+    /// Threads for short reads.
     static let readerThreads = 2
-    /// Reads at work or waiting for a thread; more callers wait their turn.
+    /// Marks of callers who no longer wait for room, up to which they are not swept.
+    static let sweptMarks = 64
+    /// What an append's record takes besides its events: header and checksum, in bytes.
+    static let recordHeaderBytes = 60
+    /// Streams that are looked up among the short reads; more at once go where the long ones do.
+    static let readSummaries = 512
+    /// Reads at work or waiting for a thread, short and long ones each; more callers wait their turn.
     public static let readsInFlight = 1_024
     /// Events in one page, and bytes of records after which a page ends.
     public static let pageEvents = 512
@@ -33,8 +39,10 @@ public enum IndexLimits {
     /// How long a new store's first record may take, and how often it is looked for.
     static let creationDeadline = Duration.seconds(30)
     static let creationPause = Duration.milliseconds(5)
-    /// Records in a page of `logRecords`.
-    public static let logPageRecords = 512
+    /// Records in a page of `logRecords`, and bytes of keys and values after which a page ends. A page is large, since
+    /// its segment file is read from the beginning for each.
+    public static let logPageRecords = 8_192
+    public static let logPageBytes = 4 << 20
     /// Streams kept besides those wanted while the largest are looked for.
     static let listingSlack = 1_000
     /// Problems that `verify` lists.

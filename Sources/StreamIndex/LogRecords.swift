@@ -27,7 +27,7 @@ public struct ExplainedRecord: Sendable {
 extension IndexedLog {
     /// A page of a partition's records from `offset` on, in log order, as far as they are applied.
     public func records(partition: Int, from offset: Int64) async throws -> [ExplainedRecord] {
-        try await job { [store, ownSegments] in
+        try await longJob { [store, ownSegments] in
             try inWordsOfTheIndex {
                 try ownSegments?.sync()
                 return try store.records(partition, from: offset)
@@ -39,13 +39,15 @@ extension IndexedLog {
 extension IndexStore {
     fileprivate func records(_ partition: Int, from offset: Int64) throws -> [ExplainedRecord] {
         var records: [ExplainedRecord] = []
+        var bytes = 0
         let end = try partitionState(partition).nextOffset
         // With one channel a record's offset is its number in the files; with several, all of them are looked through.
         let start = identity.partitions == 1 ? offset : 0
         try segments.scan(from: start) { run in
             for frame in run.frames where frame.channel == partition && frame.offset >= offset && frame.offset < end {
                 records.append(try explain(frame, run.bytes))
-                if records.count >= IndexLimits.logPageRecords { return false }
+                bytes += (frame.key?.count ?? 0) + (frame.value?.count ?? 0)
+                if records.count >= IndexLimits.logPageRecords || bytes >= IndexLimits.logPageBytes { return false }
             }
             return true
         }

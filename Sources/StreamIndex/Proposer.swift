@@ -53,17 +53,17 @@ final class Proposer: Sendable {
 
     private let log: any RecordLog
     private let store: IndexStore
-    private let readers: ReaderThreads
+    private let checker: ReaderThreads
     private let state: Mutex<State>
     private let gate: Gate
     private let timer = Monitor(Timer())
     private let timerThread = Mutex<WorkerThread?>(nil)
     private let inFlight = Atomic<Int>(0)
 
-    init(log: any RecordLog, store: IndexStore, readers: ReaderThreads, limits: AppendLimits) {
+    init(log: any RecordLog, store: IndexStore, checker: ReaderThreads, limits: AppendLimits) {
         self.log = log
         self.store = store
-        self.readers = readers
+        self.checker = checker
         gate = Gate(count: limits.appendsInFlight, bytes: limits.bytesInFlight)
         let calls = AppendCalls(store: store.identity.store) { UInt64.random(in: 1...UInt64.max) }
         state = Mutex(State(calls: calls))
@@ -77,10 +77,16 @@ final class Proposer: Sendable {
     // MARK: - Callers
 
     /// Waits for room and hands the append in. Appends handed in one after the other keep their order in a stream.
-    func submit(_ request: AppendRequest) async -> PendingAppend {
+    ///
+    /// - Parameters:
+    ///   - size: of the record's value, in bytes.
+    ///   - settleBy: how long it waits for room.
+    ///   - request: called once there is room, so that who waits holds no record.
+    func submit(
+        size: Int, settleBy: ContinuousClock.Instant, _ request: () -> AppendRequest
+    ) async -> PendingAppend {
         let promise = Promise<CallOutcome>()
-        let size = request.value.count
-        let entry = await gate.enter(bytes: size, until: request.settleBy) { [self] in inTimer(request.settleBy) }
+        let entry = await gate.enter(bytes: size, until: settleBy) { [self] in inTimer(settleBy) }
         switch entry {
         case .entered: break
         case .cancelled: promise.fulfil(.withdrawn)
@@ -89,6 +95,7 @@ final class Proposer: Sendable {
         case .closed: promise.fulfil(.failed(closedError))
         }
         guard entry == .entered else { return PendingAppend(id: 0, promise: promise, proposer: self) }
+        let request = request()
         inFlight.add(1, ordering: .acquiringAndReleasing)
         var id: CallID = 0
         step { state in
@@ -170,7 +177,7 @@ final class Proposer: Sendable {
     }
 
     private func check(_ id: CallID, _ request: AppendRequest) {
-        let isRunning = readers.run { [self] in
+        let isRunning = checker.run { [self] in
             let answer: CheckAnswer
             do throws(IndexError) {
                 let known = try store.gather(request.header, try store.state(of: request.stream.bytes))

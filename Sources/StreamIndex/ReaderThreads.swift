@@ -4,7 +4,8 @@ import EventLog
 
 /// A few threads that run jobs in the order in which they came.
 ///
-/// How many jobs there may be is bounded by those who give them: reads by a gate, checks by the appends in flight.
+/// How many jobs there may be is bounded by those who give them: reads by the gate of their lane, checks by the appends
+/// in flight.
 final class ReaderThreads: Sendable {
     private struct State: Sendable {
         var jobs: [@Sendable () -> Void] = []
@@ -15,10 +16,10 @@ final class ReaderThreads: Sendable {
     private let state = Monitor(State())
     private let threads: [WorkerThread]
 
-    init(count: Int) {
+    init(count: Int, name: String) {
         let state = state
         threads = (0..<count).map { _ in
-            WorkerThread(name: "index-reader") {
+            WorkerThread(name: name) {
                 while let job = Self.next(state) { job() }
             }
         }
@@ -54,4 +55,37 @@ final class ReaderThreads: Sendable {
         state.withLock { $0.isClosed = true }
         for thread in threads { thread.join() }
     }
+}
+
+/// Threads for reads, and a bound on how many reads there are for them; more callers wait.
+final class ReadLane: Sendable {
+    private let threads: ReaderThreads
+    private let gate: Gate
+
+    init(threads count: Int, name: String, inFlight: Int) {
+        threads = ReaderThreads(count: count, name: name)
+        gate = Gate(count: inFlight)
+    }
+
+    private var closed: IndexError { IndexError(.closed, "the store is closed; open it again") }
+
+    /// Runs something that may touch the disk on a thread of the lane.
+    func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+        switch await gate.enter() {
+        case .entered: break
+        case .cancelled: throw CancellationError()
+        case .closed, .expired: throw closed
+        }
+        defer { gate.leave() }
+        return try await withCheckedThrowingContinuation { continuation in
+            let isRunning = threads.run { continuation.resume(with: Result { try body() }) }
+            if !isRunning { continuation.resume(throwing: closed) }
+        }
+    }
+
+    /// Takes no more reads.
+    func stop() { gate.close() }
+
+    /// Runs the reads that are there, and ends the threads. Blocks.
+    func close() { threads.close() }
 }

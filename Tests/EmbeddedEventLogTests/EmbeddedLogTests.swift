@@ -129,6 +129,15 @@ import Testing
             Issue.record("no end")
             return
         }
+        // The log's thread may still deliver: it is the one to report this.
+        let isLateBeforeTheEnd = queue.append(record("4"), tag(4))
+        #expect(!isLateBeforeTheEnd)
+        let rest = queue.end()
+        #expect(rest == [TagReport(tag: tag(4), outcome: .notStored(.failed("the log is closed")))])
+        #expect(queue.end() == nil)
+        let isLateAfterTheEnd = queue.append(record("5"), tag(5))
+        #expect(isLateAfterTheEnd)
+        #expect(queue.takeLate().map(\.tag) == [tag(5)])
     }
 
     /// Blocks of bounded size, in order, whatever is withdrawn in between.
