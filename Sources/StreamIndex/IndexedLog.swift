@@ -63,8 +63,8 @@ public final class IndexedLog: Sendable {
     private let log: any RecordLog
     /// What the index itself writes is shown to a scan once it is synced.
     let ownSegments: SegmentWriter?
-    private let readers: ReadLane
-    private let lister: ReadLane
+    let readers: ReadLane
+    let lister: ReadLane
     /// What appends ask before they are written waits for no read.
     private let checker: ReaderThreads
     private let proposer: Proposer
@@ -241,11 +241,6 @@ public final class IndexedLog: Sendable {
     /// Runs something that may touch the disk on a reader's thread.
     func job<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
         try await readers.run(body)
-    }
-
-    /// As above, for lists of streams: they may be long, and are kept from holding up everything else.
-    func job(_ body: @escaping @Sendable () throws -> [StreamSummary]) async throws -> [StreamSummary] {
-        try await longJob(body)
     }
 
     /// Runs something that may go through much of the store, on the thread for that.

@@ -93,11 +93,12 @@ extension IndexStore {
 
 extension IndexedLog {
     public func streams(prefix: [UInt8], after: [UInt8]?, limit: Int) async throws -> [StreamSummary] {
-        try await job { [store] in try store.streams(prefix: prefix, after: after, limit: limit) }
+        let lane = limit > IndexLimits.readSummaries ? lister : readers
+        return try await lane.run { [store] in try store.streams(prefix: prefix, after: after, limit: limit) }
     }
 
     public func largestStreams(prefix: [UInt8], limit: Int) async throws -> [StreamSummary] {
-        try await job { [store] in try store.largestStreams(prefix: prefix, limit: limit) }
+        try await longJob { [store] in try store.largestStreams(prefix: prefix, limit: limit) }
     }
 
     public func partitionSummaries() async throws -> [PartitionSummary] {
