@@ -127,6 +127,20 @@ import Testing
         }
     }
 
+    @Test func theNoteOnATornTailNamesTheCopy() async throws {
+        let place = TemporaryPath()
+        try Self.create(place.path)
+        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: place.path + "/log/0000000000.seg"))
+        try file.seek(toOffset: 32 << 10)
+        try file.write(contentsOf: Data([1]))
+        try file.close()
+        let log = try Self.open(place.path)
+        let note = try #require(log.openingNotes.first)
+        #expect(note.contains("was not whole") && !note.contains("acknowledged"))
+        #expect(note.contains(try #require(log.tornTail).copy))
+        await log.close()
+    }
+
     /// Whatever a creation left when it stopped, `open` says so and `create` completes it.
     @Test func anUnfinishedCreationIsCompleted() async throws {
         let whole = TemporaryPath()
