@@ -111,6 +111,7 @@ let package = Package(
         .target(
             name: "SegmentsTestSupport", dependencies: ["Segments"], path: "Tests/Support/SegmentsTestSupport",
             swiftSettings: strict),
+        .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"], swiftSettings: strict),
         .testTarget(
             name: "SegmentsTests", dependencies: ["Segments", "SegmentsTestSupport"], exclude: ["Golden"],
             swiftSettings: strict),

@@ -5,7 +5,7 @@ extension EmbeddedLog {
     public var openingNotes: [String] {
         guard let torn = tornTail else { return [] }
         return [
-            "the last write before the stop was not finished and was never acknowledged: \(torn.byteCount) bytes at "
+            "the last write before the stop was not whole: \(torn.byteCount) bytes at "
                 + "position \(torn.position) of \(torn.file) were cut off and copied to \(torn.copy)"
         ]
     }

@@ -36,7 +36,18 @@ struct StoreDirectory {
         let names = Set(try translated { () throws(SegmentError) in try Files.names(in: path) })
         if names.isEmpty { return .empty }
         if names.contains("format") { return try readFormat().map { .store($0) } ?? .foreign }
-        return names.isSubset(of: ["lock", "log", "index", "format.new"]) ? .unfinished : .foreign
+        do throws(LogError) {
+            if try translated({ () throws(SegmentError) in try isUnfinished(names) }) { return .unfinished }
+        } catch {
+            // Whoever is creating it may have finished in between.
+            guard let store = try formatMeanwhile() else { throw error }
+            return .store(store)
+        }
+        return try formatMeanwhile().map { .store($0) } ?? .foreign
+    }
+
+    private func formatMeanwhile() throws(LogError) -> StoreUUID? {
+        try translated { () throws(SegmentError) in try Files.kind(of: format) } == .absent ? nil : readFormat()
     }
 
     /// nil where the file is not one of a store's directory.
@@ -68,22 +79,71 @@ struct StoreDirectory {
         try translated { () throws(SegmentError) in try Files.replace(format, with: Array(text.utf8)) }
     }
 
-    /// Refuses what only looks like an unfinished creation: a store that lost its `format`.
-    func checkUnfinished() throws(LogError) {
-        let isCreation = try translated { () throws(SegmentError) in
-            if try Files.kind(of: index) != .absent, try !Files.names(in: index).isEmpty { return false }
-            if try Files.kind(of: log) == .absent { return true }
-            return try SegmentWriter.holdsOnlyCreation(in: DirectoryStorage(path: log))
+    /// Whether there is nothing but what a creation that stopped leaves; all of it may be made anew.
+    ///
+    /// - Throws: `damaged` for a store that lost its `format`.
+    private func isUnfinished(_ names: Set<String>) throws(SegmentError) -> Bool {
+        guard names.isSubset(of: ["lock", "log", "index", "format.new"]) else { return false }
+        guard
+            try holds(lock, { $0.isEmpty || $0.last == "\n" && $0.dropLast().allSatisfy(\.isNumber) }),
+            try holds(format + ".new", Self.isBeginningOfFormat),
+            try isDirectory(log), try isDirectory(index)
+        else { return false }
+        let indexIsEmpty = try entries(of: index).isEmpty
+        let segments = try entries(of: log)
+        for name in segments where try !isFile(log + "/" + name) { return false }
+        if segments.contains(where: { $0.hasSuffix(".seg") }) {
+            if indexIsEmpty, try SegmentWriter.holdsOnlyCreation(in: DirectoryStorage(path: log)) { return true }
+            throw SegmentError(.damaged, "there are records but no file `format`; restore that file from a backup.")
         }
-        guard isCreation else {
-            throw LogError(
-                .damaged,
-                "\(path): there are records but no file `format`; restore that file from a backup.")
+        return indexIsEmpty && segments.allSatisfy { $0.hasSuffix(".seg.new") }
+    }
+
+    /// Nothing where there is no directory.
+    private func entries(of directory: String) throws(SegmentError) -> [String] {
+        try Files.kind(of: directory) == .absent ? [] : Files.names(in: directory)
+    }
+
+    private func isDirectory(_ path: String) throws(SegmentError) -> Bool {
+        let kind = try Files.kind(of: path, followingLinks: false)
+        return kind == .absent || kind == .directory
+    }
+
+    private func isFile(_ path: String) throws(SegmentError) -> Bool {
+        let kind = try Files.kind(of: path, followingLinks: false)
+        return kind == .absent || kind == .file
+    }
+
+    /// Whether the file is absent, or one with a short text that is as it should be.
+    private func holds(_ path: String, _ isExpected: (String) -> Bool) throws(SegmentError) -> Bool {
+        guard try isFile(path) else { return false }
+        guard try Files.kind(of: path) != .absent else { return true }
+        let bytes: [UInt8]
+        do throws(SegmentError) {
+            bytes = try Files.read(path, limit: EmbeddedLimits.formatFileBytes)
+        } catch  where error.code == .notFound {
+            return true
         }
+        return isExpected(String(decoding: bytes, as: UTF8.self))
+    }
+
+    private static func isBeginningOfFormat(_ text: String) -> Bool {
+        let start = "\(formatWords)\(formatVersion)\nstore "
+        if start.hasPrefix(text) { return true }
+        let id = text.dropFirst(start.count)
+        return text.hasPrefix(start) && id.count <= 37 && id.allSatisfy { $0.isHexDigit || $0 == "-" || $0 == "\n" }
     }
 
     func translated<R>(_ body: () throws(SegmentError) -> R) throws(LogError) -> R {
-        do throws(SegmentError) { return try body() } catch { throw LogError(error, in: path) }
+        do throws(SegmentError) {
+            return try body()
+        } catch {
+            // The message begins with the directory: it is said once.
+            var error = error
+            if error.file == path { error.file = nil }
+            if let file = error.file, file.hasPrefix(path + "/") { error.file = String(file.dropFirst(path.count + 1)) }
+            throw LogError(error, in: path)
+        }
     }
 }
 
@@ -142,7 +202,6 @@ extension EmbeddedLog {
         defer { withExtendedLifetime(lock) {} }
         // Another process may have created it before the lock was taken.
         try checkFree(place)
-        try place.checkUnfinished()
         try place.translated { () throws(SegmentError) in
             try Files.makeDirectory(place.log)
             try Files.makeDirectory(place.index)
@@ -183,7 +242,15 @@ extension EmbeddedLog {
     ) throws(LogError) -> EmbeddedLog {
         let place = StoreDirectory(path: directory)
         let store: StoreUUID
-        switch try place.contents() {
+        var contents = try place.contents()
+        if contents == .unfinished {
+            // Somebody may be creating it just now, or may have finished a moment ago.
+            try place.translated { () throws(SegmentError) in
+                if try Files.kind(of: place.lock) != .absent { try FileLock.checkFree(path: place.lock) }
+            }
+            contents = try place.contents()
+        }
+        switch contents {
         case .store(let found): store = found
         case .unfinished:
             throw LogError(

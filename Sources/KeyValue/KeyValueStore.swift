@@ -3,6 +3,7 @@
 
 import CRocksDB
 import Foundation
+import Synchronization
 
 /// What RocksDB said, in its own words.
 public struct KeyValueError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -41,6 +42,11 @@ public final class KeyValueStore: @unchecked Sendable {
     private let cache: OpaquePointer
     private let writeOptions: OpaquePointer
     private let readOptions: OpaquePointer
+    private let limits: KeyValueLimits
+    /// nil: in memory.
+    private let disk: DiskRoom?
+    /// Bytes written since the last flush.
+    private let unflushed = Mutex(0)
     private var isClosed = false
 
     /// Opens the store; makes it where there is none.
@@ -48,8 +54,22 @@ public final class KeyValueStore: @unchecked Sendable {
     /// - Parameters:
     ///   - place: RocksDB's own directory, or memory.
     ///   - limits: what it may use.
+    /// - Throws: what RocksDB says, or that the disk is full.
     public init(_ place: Place, limits: KeyValueLimits = KeyValueLimits()) throws(KeyValueError) {
+        if case .directory(let directory) = place {
+            disk = DiskRoom(directory: directory)
+            try disk?.probe(limits.openBytes)
+        } else {
+            disk = nil
+        }
+        self.limits = limits
+        let settings = rocksdb_options_create()
+        defer { rocksdb_options_destroy(settings) }
         options = rocksdb_options_create()
+        // `close` flushes where there is room; RocksDB's own flush at its end would not look. C has no call for it.
+        var refusal: UnsafeMutablePointer<CChar>?
+        rocksdb_get_options_from_string(settings, "avoid_flush_during_shutdown=true", options, &refusal)
+        precondition(refusal == nil, "RocksDB knows the option")
         tableOptions = rocksdb_block_based_options_create()
         cache = rocksdb_cache_create_lru(limits.cacheBytes)
         writeOptions = rocksdb_writeoptions_create()
@@ -116,7 +136,7 @@ public final class KeyValueStore: @unchecked Sendable {
         precondition(isClosed, "close a KeyValueStore before letting go of it")
     }
 
-    /// Flushes what is only in memory, and closes.
+    /// Flushes what is only in memory, and closes. What a full disk has no room for is let go.
     public func close() {
         precondition(!isClosed, "a KeyValueStore is closed once")
         try? flush()
@@ -160,20 +180,51 @@ public final class KeyValueStore: @unchecked Sendable {
     }
 
     /// Writes all of the batch or nothing, after all batches before it.
+    ///
+    /// - Throws: what RocksDB says, or that the disk has no room for what is in memory; then nothing was written.
     public func write(_ batch: WriteBatch) throws(KeyValueError) {
+        let bytes = batch.fileBytes
+        let (before, after) = unflushed.withLock { count in
+            count += bytes
+            return (count - bytes, count)
+        }
+        // A memtable that is full is written out by RocksDB itself, which does not look.
+        if before / limits.checkBytes != after / limits.checkBytes {
+            do throws(KeyValueError) {
+                try checkRoom()
+            } catch {
+                unflushed.withLock { $0 -= bytes }
+                throw error
+            }
+        }
         var message: UnsafeMutablePointer<CChar>?
         batch.withSorted { rocksdb_write(db, writeOptions, $0, &message) }
         if message != nil { throw KeyValueError(Self.take(message)) }
     }
 
     /// Brings everything that was written to the disk.
+    ///
+    /// - Throws: what RocksDB says, or that the disk has no room for it; then nothing was tried.
     public func flush() throws(KeyValueError) {
+        try checkRoom()
+        let written = unflushed.withLock { $0 }
         var message: UnsafeMutablePointer<CChar>?
         let flushOptions = rocksdb_flushoptions_create()
         rocksdb_flushoptions_set_wait(flushOptions, 1)
         rocksdb_flush(db, flushOptions, &message)
         rocksdb_flushoptions_destroy(flushOptions)
         if message != nil { throw KeyValueError(Self.take(message)) }
+        unflushed.withLock { $0 -= written }
+    }
+
+    /// Debian's RocksDB ends the process where a write to the disk fails, so none is begun that cannot succeed.
+    private func checkRoom() throws(KeyValueError) {
+        let written = unflushed.withLock { $0 }
+        guard let disk, written > 0 else { return }
+        // Memtables that were written out meanwhile are counted by the one, filters in memory by the other.
+        var inMemory: UInt64 = 0
+        let isKnown = rocksdb_property_int(db, "rocksdb.size-all-mem-tables", &inMemory) == 0
+        try disk.check(limits.spareBytes + (isKnown ? min(written, Int(inMemory)) : written))
     }
 
     /// How many bytes its files take, about.
@@ -201,6 +252,12 @@ public struct KeyValueLimits: Sendable {
     /// Threads that flush and compact.
     public var backgroundJobs = 2
     public var openFiles = 512
+    /// Bytes that must be free on the disk to open it.
+    public var openBytes = 1 << 20
+    /// Bytes that must be free on the disk beside what is to be written there.
+    public var spareBytes = 4 << 20
+    /// After how many bytes written the room on the disk is looked at.
+    public var checkBytes = 1 << 20
 
     public init() {}
 }

@@ -28,6 +28,9 @@ public final class WriteBatch: @unchecked Sendable {
 
     public var count: Int { changes.count }
 
+    /// About what the changes take in a file, and rather too much.
+    var fileBytes: Int { bytes.count + changes.count * 32 }
+
     public func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         changes.removeAll(keepingCapacity: true)

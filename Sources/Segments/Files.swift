@@ -8,17 +8,23 @@ public enum Files {
     public enum Kind: Sendable {
         case absent
         case directory
+        case file
+        /// A device, or a symbolic link where those are not followed.
         case other
     }
 
-    /// What lies at the path, symbolic links followed.
-    public static func kind(of path: String) throws(SegmentError) -> Kind {
+    /// What lies at the path.
+    public static func kind(of path: String, followingLinks: Bool = true) throws(SegmentError) -> Kind {
         var status = stat()
-        guard stat(path, &status) == 0 else {
+        guard (followingLinks ? stat(path, &status) : lstat(path, &status)) == 0 else {
             if errno == ENOENT { return .absent }
             throw error(errno, path, "cannot look at it")
         }
-        return status.st_mode & S_IFMT == S_IFDIR ? .directory : .other
+        return switch status.st_mode & S_IFMT {
+        case S_IFDIR: .directory
+        case S_IFREG: .file
+        default: .other
+        }
     }
 
     /// The names in a directory without `.` and `..`, in no order.
@@ -79,7 +85,7 @@ public enum Files {
     /// Puts a file in place as one act: written under another name, synced, renamed, the directory synced.
     public static func replace(_ path: String, with bytes: [UInt8]) throws(SegmentError) {
         let temporary = path + ".new"
-        let file = DescriptorFile(try open(temporary, O_RDWR | O_CREAT | O_TRUNC), name: temporary)
+        let file = DescriptorFile(try open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW), name: temporary)
         try bytes.reading { raw throws(SegmentError) in try file.write(raw, at: 0) }
         try file.sync()
         try rename(temporary, to: path)
@@ -132,7 +138,7 @@ public final class FileLock: Sendable {
     ///
     /// - Throws: `locked` with the pid that the file names, where another holds it.
     public init(path: String) throws(SegmentError) {
-        let descriptor = try Files.open(path, O_RDWR | O_CREAT)
+        let descriptor = try Files.open(path, O_RDWR | O_CREAT | O_NOFOLLOW)
         var status = stat()
         fstat(descriptor, &status)
         let identity = Identity(device: UInt64(status.st_dev), node: UInt64(status.st_ino))
@@ -151,6 +157,19 @@ public final class FileLock: Sendable {
         let text = Array("\(getpid())\n".utf8)
         ftruncate(descriptor, 0)
         pwrite(descriptor, text, text.count, 0)
+    }
+
+    /// Looks whether somebody holds the lock, and writes nothing.
+    ///
+    /// - Throws: `locked` where somebody does, `notFound` where there is no such file.
+    public static func checkFree(path: String) throws(SegmentError) {
+        let descriptor = try Files.open(path, O_RDONLY | O_NOFOLLOW)
+        defer { close(descriptor) }
+        // Closing lets go of it; this process's own locks are seen as well, since each opened the file by itself.
+        guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
+            guard errno == EWOULDBLOCK else { throw Files.error(errno, path, "cannot lock it") }
+            throw locked(path, by: pid(in: path))
+        }
     }
 
     deinit {

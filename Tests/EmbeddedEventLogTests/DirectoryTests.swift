@@ -76,6 +76,71 @@ import Testing
         #expect(place.contents == before)
     }
 
+    @Test(arguments: [
+        ["lock": "mine\n"], ["format.new": "mine\n"], ["index/mine": "x"], ["log/mine": "x"], ["log": "x"],
+        ["index": "x"],
+        ["log/0000000000.seg": "some text that is longer than a segment file's header, which has 64 bytes, or so"],
+    ])
+    func strangersFilesWithOurNamesAreLeftAlone(_ files: [String: String]) throws {
+        let place = TemporaryPath()
+        for (name, text) in files {
+            let file = URL(fileURLWithPath: place.path + "/" + name)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: file)
+        }
+        let before = place.contents
+        #expect([.notAStore, .damaged].contains(code { _ = try Self.open(place.path) }))
+        #expect([.notAStore, .damaged].contains(code { try Self.create(place.path) }))
+        #expect(place.contents == before)
+        let lock = try? String(contentsOfFile: place.path + "/lock", encoding: .utf8)
+        #expect(lock == files["lock"])
+    }
+
+    @Test func aLockThatIsASymbolicLinkIsNotFollowed() throws {
+        let place = TemporaryPath()
+        let other = TemporaryPath()
+        try FileManager.default.createDirectory(atPath: place.path, withIntermediateDirectories: true)
+        try Data("mine\n".utf8).write(to: URL(fileURLWithPath: other.path))
+        try FileManager.default.createSymbolicLink(atPath: place.path + "/lock", withDestinationPath: other.path)
+        #expect(code { try Self.create(place.path) } == .notAStore)
+        #expect(throws: SegmentError.self) { try FileLock(path: place.path + "/lock") }
+        #expect(try String(contentsOfFile: other.path, encoding: .utf8) == "mine\n")
+    }
+
+    @Test func aCreationUnderWayIsLocked() throws {
+        let place = TemporaryPath()
+        try FileManager.default.createDirectory(atPath: place.path, withIntermediateDirectories: true)
+        let lock = try FileLock(path: place.path + "/lock")
+        #expect(code { _ = try Self.open(place.path) } == .locked(pid: getpid()))
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func aPathIsSaidOnce() throws {
+        let place = TemporaryPath()
+        try Data([1]).write(to: URL(fileURLWithPath: place.path))
+        do throws(LogError) {
+            _ = try Self.open(place.path + "/below")
+            Issue.record("opened")
+        } catch {
+            #expect(error.message.components(separatedBy: place.path).count == 2, "\(error.message)")
+        }
+    }
+
+    @Test func theNoteOnATornTailNamesTheCopy() async throws {
+        let place = TemporaryPath()
+        try Self.create(place.path)
+        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: place.path + "/log/0000000000.seg"))
+        try file.seek(toOffset: 32 << 10)
+        try file.write(contentsOf: Data([1]))
+        try file.close()
+        let log = try Self.open(place.path)
+        let note = try #require(log.openingNotes.first)
+        #expect(note.contains("was not whole") && !note.contains("acknowledged"))
+        #expect(note.contains(try #require(log.tornTail).copy))
+        await log.close()
+    }
+
     /// Whatever a creation left when it stopped, `open` says so and `create` completes it.
     @Test func anUnfinishedCreationIsCompleted() async throws {
         let whole = TemporaryPath()
@@ -117,6 +182,7 @@ import Testing
         try FileManager.default.removeItem(atPath: place.path + "/format")
         let before = place.contents
         #expect(code { try Self.create(place.path) } == .damaged)
+        #expect(code { _ = try Self.open(place.path) } == .damaged)
         #expect(place.contents == before)
     }
 
