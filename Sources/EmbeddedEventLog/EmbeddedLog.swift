@@ -22,7 +22,7 @@ public final class EmbeddedLog: RecordLog {
     public var segments: SegmentReader { writer.reader }
     /// Where the index over this log keeps its files; the log does not look into it.
     public let indexDirectory: String
-    /// What opening cut off behind the log's end: the rest of a write that was never acknowledged.
+    /// What opening cut off behind the log's end: the rest of a write that was not whole.
     public var tornTail: TornTail? { writer.tornTail }
 
     private let writer: SegmentWriter

@@ -1,6 +1,6 @@
 // Making the segment files of a log, and opening them after whatever happened.
 
-/// What lay behind the log's end when it was opened: the rest of a write that was never acknowledged.
+/// What lay behind the log's end when it was opened: the rest of a write that was not whole.
 public struct TornTail: Sendable, Equatable {
     public var file: String
     public var position: Int

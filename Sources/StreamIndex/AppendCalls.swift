@@ -267,12 +267,16 @@ struct AppendCalls: Sendable {
             calls[id]?.refusal = why
             if call.isFinal { return finish(id, call.wasCancelled ? .cancelled : .notWritten(why)) }
             pause(id, now)
-            withdrawLater(than: id, now, withdraw)
+            // What came after it in its stream waits with it, as far as the log has not begun with it.
+            let active = streams[call.request.stream]?.active ?? []
+            for later in active.drop(while: { $0 != id }).dropFirst() {
+                guard let other = calls[later], other.phase == .written else { continue }
+                if withdraw(LogTag(number: other.writeID)) { pause(later, now) }
+            }
         }
     }
 
-    /// What came after a call in its stream waits with it, as far as the log has not begun with it: the last first, so that
-    /// none is left out before a later one.
+    /// Takes back what came after a call in its stream, the last first, so that none is left out before a later one.
     private mutating func withdrawLater(
         than id: CallID, _ now: ContinuousClock.Instant, _ withdraw: (LogTag) -> Bool
     ) {

@@ -63,8 +63,8 @@ public final class IndexedLog: Sendable {
     private let log: any RecordLog
     /// What the index itself writes is shown to a scan once it is synced.
     let ownSegments: SegmentWriter?
-    let readers: ReadLane
-    let lister: ReadLane
+    private let readers: ReadLane
+    private let lister: ReadLane
     /// What appends ask before they are written waits for no read.
     private let checker: ReaderThreads
     private let proposer: Proposer

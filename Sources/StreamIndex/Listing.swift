@@ -93,8 +93,7 @@ extension IndexStore {
 
 extension IndexedLog {
     public func streams(prefix: [UInt8], after: [UInt8]?, limit: Int) async throws -> [StreamSummary] {
-        let lane = limit > IndexLimits.readSummaries ? lister : readers
-        return try await lane.run { [store] in try store.streams(prefix: prefix, after: after, limit: limit) }
+        try await longJob { [store] in try store.streams(prefix: prefix, after: after, limit: limit) }
     }
 
     public func largestStreams(prefix: [UInt8], limit: Int) async throws -> [StreamSummary] {
