@@ -99,7 +99,7 @@ enum IndexFiles {
             keyValue = try KeyValueStore(place)
         } catch {
             throw IndexError(
-                .unavailable, "the index cannot be opened: \(error); `tributary rebuild-index` makes it anew")
+                .unavailable, "the index cannot be opened: \(error); \(advice(on: error))")
         }
         do {
             try inWordsOfTheIndex { try mark(keyValue, identity) }
@@ -108,6 +108,13 @@ enum IndexFiles {
             keyValue.close()
             throw error
         }
+    }
+
+    /// A new index helps against damage, not against the machine.
+    private static func advice(on error: KeyValueError) -> String {
+        let causes = ["no space", "No space", "Permission denied", "Too many open files"]
+        return causes.contains { error.message.contains($0) }
+            ? "mend that and try again" : "`tributary rebuild-index` makes it anew"
     }
 
     private static func mark(_ keyValue: KeyValueStore, _ identity: Identity) throws {
