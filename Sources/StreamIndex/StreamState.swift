@@ -74,9 +74,4 @@ struct NameCache<Value: Sendable>: Sendable {
         }
         young[name] = value
     }
-
-    mutating func remove(_ name: NameKey) {
-        young[name] = nil
-        old[name] = nil
-    }
 }

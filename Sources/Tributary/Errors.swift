@@ -23,6 +23,8 @@ public struct InvalidInput: Error, Sendable, Equatable, CustomStringConvertible 
         case expectedVersion
         /// An append has no event. Append only where there is something to append.
         case noEvents
+        /// Two events of an append have the same id. Give each its own.
+        case repeatedID
         /// An append has more events than `StoreOptions.maxEventsPerAppend`. Split it.
         case tooManyEvents
         /// An append's events take more bytes than `StoreOptions.maxBytesPerAppend`, or than the log takes in one

@@ -42,6 +42,9 @@ extension InvalidInput {
                 .tooManyEvents,
                 "an append takes at most \(options.maxEventsPerAppend) events, this one has \(events.count); split it")
         }
+        if events.count > 1, Set(events.map(\.id)).count < events.count {
+            throw InvalidInput(.repeatedID, "the events of an append must have different ids")
+        }
         var proposed: [ProposedEvent] = []
         proposed.reserveCapacity(events.count)
         var bytes = 0

@@ -172,6 +172,8 @@ import Tributary
                     == .correlationID)
             #expect(try await code([NewEvent(type: "A", data: [], causationID: "\n")]) == .causationID)
             #expect(try await code([]) == .noEvents)
+            let twice = event()
+            #expect(try await code([twice, event(), twice]) == .repeatedID)
             #expect(try await code((0..<1_001).map { _ in event() }) == .tooManyEvents)
             #expect(try await code([NewEvent(type: "A", data: Array(repeating: 0, count: 1 << 20))]) == .appendTooLarge)
             #expect(try await code([event()], .version(-1)) == .expectedVersion)
