@@ -144,6 +144,7 @@ public final class IndexedLog: Sendable {
         for channel in 0..<identity.partitions {
             let state = try await job { [store] in try store.partitionState(channel) }
             let bounds = try await log.bounds(of: channel)
+            if channel == 0 { try LogComparison.check(identity, state) }
             try await LogComparison.check(log, channel: channel, bounds: bounds, state)
             offsets.append(state.nextOffset)
             ends.append(bounds.upperBound)

@@ -138,6 +138,17 @@ enum IndexFiles {
 
 /// Whether an index and a log are of one history.
 enum LogComparison {
+    /// Compares the log's creation record, as it is now, with the one that was applied.
+    static func check(_ identity: Identity, _ state: PartitionState) throws(IndexError) {
+        guard state.hasIdentity, state.nonceHigh != identity.nonce.high || state.nonceLow != identity.nonce.low else {
+            return
+        }
+        throw IndexError(
+            .mismatch,
+            "the log begins with another creation record than the one that the index has applied: the log was made anew; "
+                + "restore it, or run `tributary rebuild-index` to go on with this one")
+    }
+
     static func check(
         _ log: any RecordLog, channel: Int, bounds: Range<Int64>, _ state: PartitionState
     ) async throws {

@@ -68,6 +68,24 @@ import Tributary
         }
     }
 
+    @Test func aLogThatBeginsWithAnotherRecordIsRefused() async throws {
+        try await withTemporaryDirectory { path in
+            try await fill(path + "/a", 10)
+            let index = try KeyValueStore(.directory(path + "/a/index"))
+            let batch = WriteBatch()
+            let partition: [UInt8] = Array("p".utf8) + [0, 0, 0, 0]
+            var value = try #require(try index.get(partition))
+            // The last byte of the creation record's random ones, as Docs/index-layout.md places them.
+            value[71] ^= 1
+            batch.put(partition, value)
+            try index.write(batch)
+            index.close()
+            #expect(try await code(opening: path + "/a") == .indexMismatch)
+            _ = try await EventStore.rebuildIndex(.directory(path + "/a"))
+            #expect(try await code(opening: path + "/a") == nil)
+        }
+    }
+
     @Test func aLogThatLostRecordsIsRefused() async throws {
         try await withTemporaryDirectory { path in
             try await fill(path + "/a", 10)
