@@ -44,6 +44,9 @@ public struct KafkaLocation: Sendable {
     public var servers: String
     /// The store's name, by which its topics are called: 1 to 242 of the characters a-z A-Z 0-9 . _ -
     public var store: String
+    /// This node's directory: its copy of the records and its index; made where it is absent. nil: in memory, and made
+    /// anew at each opening.
+    public var index: String?
     /// Properties of librdkafka, by the names in its CONFIGURATION.md: TLS, SASL and so on.
     public var properties: [String: String]
     /// Needed where a property switches the check of the servers' certificates or names off: anybody on the way could
@@ -58,9 +61,12 @@ public struct KafkaLocation: Sendable {
     /// Gets what the client library has to say, from any thread: a level as syslog's (3 error … 7 debug), and text.
     public var log: @Sendable (Int, String) -> Void = { _, _ in }
 
-    public init(_ servers: String, store: String = "tributary", properties: [String: String] = [:]) {
+    public init(
+        _ servers: String, store: String = "tributary", index: String? = nil, properties: [String: String] = [:]
+    ) {
         self.servers = servers
         self.store = store
+        self.index = index
         self.properties = properties
     }
 
