@@ -12,7 +12,7 @@ extension EventStore {
         _ location: Location, progress: @escaping @Sendable (StoreProgress) -> Void = { _ in }
     ) async throws -> RebuildReport {
         try await translated {
-            let opened = try await location.open(.never)
+            let opened = try await location.open(.never) { _ in }
             do {
                 let report = try await onOwnThread(named: "index-rebuild") { try rebuild(opened, progress) }
                 await opened.log.close()

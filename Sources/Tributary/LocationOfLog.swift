@@ -16,10 +16,10 @@ extension EventStore.Location {
     /// A place of a log that keeps no files here: what of it is kept is in memory, and read anew at each opening.
     package static func log(
         create: @escaping @Sendable () async throws -> Void,
-        open: @escaping @Sendable (EventStore.Creation) async throws -> LocatedLog
+        open: @escaping @Sendable (EventStore.Creation, @escaping LineSink) async throws -> LocatedLog
     ) -> Self {
-        Self(create: create) { creating in
-            let located = try await open(creating)
+        Self(create: create) { creating, sink in
+            let located = try await open(creating, sink)
             return OpenedLog(log: located.log, segments: nil, indexDirectory: nil, notes: located.notes)
         }
     }
