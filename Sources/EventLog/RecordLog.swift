@@ -116,15 +116,19 @@ public struct LogDescription: Sendable, Equatable {
     public var maxRecordBytes: Int
     /// Why nothing can be written, with what to do; nil: it can.
     public var writeRefusal: String?
+    /// Nobody could be reached when it was opened: what it holds is not known before `LogEvent.contactRegained`.
+    public var isAway: Bool
 
     public init(
-        name: String, channels: Int, isOnlyWriter: Bool, maxRecordBytes: Int, writeRefusal: String? = nil
+        name: String, channels: Int, isOnlyWriter: Bool, maxRecordBytes: Int, writeRefusal: String? = nil,
+        isAway: Bool = false
     ) {
         self.name = name
         self.channels = channels
         self.isOnlyWriter = isOnlyWriter
         self.maxRecordBytes = maxRecordBytes
         self.writeRefusal = writeRefusal
+        self.isAway = isAway
     }
 }
 

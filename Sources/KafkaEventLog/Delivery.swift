@@ -49,7 +49,10 @@ struct Delivery: ~Copyable {
     }
 
     /// Until the log is closed and what it stored is delivered.
-    mutating func run() {
+    ///
+    /// - Parameter isAway: nobody was reached yet.
+    mutating func run(isAway: Bool) {
+        if isAway { lose("no broker has answered yet") }
         for channel in channels.indices { begin(channel) }
         while true {
             let inbox = shared.takeInbox()

@@ -30,12 +30,22 @@ public final class KafkaLog: RecordLog {
 
     /// Opens the log; the topic has to exist.
     ///
+    /// - Parameter knownPartitions: how many the topic has, where that is known: then the log is also opened where no
+    ///   broker answers, and looks at the topic when one does.
     /// - Throws: `LogError`: `notAStore` where there is no topic, `unavailable` where no broker answers, `noPermission`.
-    public static func open(_ place: KafkaPlace) async throws(LogError) -> KafkaLog {
+    public static func open(
+        _ place: KafkaPlace, knownPartitions: Int? = nil
+    ) async throws(LogError) -> KafkaLog {
         var kafka = try place.configuration()
         let statistics = LatestStatistics()
         kafka.statistics = { statistics.note($0) }
-        let report = try await KafkaTopic.check(place)
+        let report: KafkaTopic.Report
+        do {
+            report = try await KafkaTopic.check(place)
+        } catch {
+            guard let knownPartitions, error.code == .unavailable else { throw error }
+            report = .unseen(place.topic, partitions: knownPartitions)
+        }
         do {
             return try await onOwnThread(named: "kafka-open") { [kafka] in
                 try KafkaLog(place, kafka, report, statistics)
@@ -52,10 +62,13 @@ public final class KafkaLog: RecordLog {
         description = LogDescription(
             name: "kafka \(place.servers) store \(place.store)", channels: report.partitions, isOnlyWriter: false,
             maxRecordBytes: max(0, min(topicBytes, KafkaLogLimits.topicMessageBytes) - KafkaLogLimits.batchOverhead),
-            writeRefusal: Self.refusal(report, place))
+            writeRefusal: report.isSeen ? Self.refusal(report, place) : nil, isAway: !report.isSeen)
         self.place = place
         self.kafka = kafka
-        openingNotes = Self.notes(report, description.writeRefusal)
+        openingNotes =
+            report.isSeen
+            ? Self.notes(report, description.writeRefusal)
+            : ["no broker answers at \(place.servers): what this node has applied can be read, and appends wait"]
         let shared = SharedState(channels: report.partitions)
         self.shared = shared
         questions = Questions(kafka, topic: place.topic, patience: place.patience) { shared.isClosed }
@@ -72,7 +85,7 @@ public final class KafkaLog: RecordLog {
         }
     }
 
-    private static func refusal(_ report: KafkaTopic.Report, _ place: KafkaPlace) -> String? {
+    static func refusal(_ report: KafkaTopic.Report, _ place: KafkaPlace) -> String? {
         if !report.mismatches.isEmpty {
             let all = report.mismatches.map(\.description).joined(separator: "; ")
             return "nothing is written to the topic \(report.topic): \(all)"
@@ -123,13 +136,15 @@ public final class KafkaLog: RecordLog {
     public func start(from offsets: [Int64], handler: any LogHandler) throws {
         precondition(offsets.count == description.channels, "one offset for each channel")
         let (reader, producer, shared, place, kafka) = (reader, producer, shared, place, kafka)
+        let isAway = description.isAway
         let isStarted = shared.start(handler) {
             WorkerThread(name: "kafka-log") {
                 var delivery = Delivery(
                     reader: reader, producer: producer, shared: shared,
-                    leaders: Leaders(kafka: kafka, topic: place.topic, shared: shared, wake: { reader.wake() }),
+                    leaders: Leaders(
+                        kafka: kafka, place: place, shared: shared, isUnseen: isAway, wake: { reader.wake() }),
                     handler: handler, offsets: offsets)
-                delivery.run()
+                delivery.run(isAway: isAway)
             }
         }
         if !isStarted { throw LogError(.closed, "the log on Kafka is closed") }
@@ -155,7 +170,7 @@ public final class KafkaLog: RecordLog {
             found = try await ask(doubting: { $0 == nil }) { inquiry throws(KafkaError) in
                 try inquiry.record(at: offset, in: channel)
             }
-        } catch where error.code == .damaged {
+        } catch  where error.code == .damaged {
             throw LogError(.damaged, Delivery.damage(offset, channel, error.message))
         }
         return found.map {
@@ -181,7 +196,8 @@ public final class KafkaLog: RecordLog {
     public var figures: [LogFigure] {
         let (waiting, inFlight) = producer.outstanding
         return [
-            LogFigure("kafka_waiting_records", "Records that Kafka's client library does not have yet", Double(waiting)),
+            LogFigure(
+                "kafka_waiting_records", "Records that Kafka's client library does not have yet", Double(waiting)),
             LogFigure(
                 "kafka_unacknowledged_records", "Records that Kafka's client library has and that are not acknowledged",
                 Double(inFlight)),

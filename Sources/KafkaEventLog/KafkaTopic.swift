@@ -28,6 +28,12 @@ public enum KafkaTopic {
         public var settings: [String: String]?
         public var unread: String?
         public var mismatches: [Mismatch]
+        /// False: no broker was asked yet.
+        var isSeen = true
+
+        static func unseen(_ topic: String, partitions: Int) -> Report {
+            Report(topic: topic, partitions: partitions, replication: 0, mismatches: [], isSeen: false)
+        }
     }
 
     /// Settings with which the topic is made, and which every open compares.
@@ -58,27 +64,30 @@ public enum KafkaTopic {
     ///
     /// - Throws: `LogError`; `notAStore` where there is no such topic.
     public static func check(_ place: KafkaPlace) async throws(LogError) -> Report {
-        let found = try await place.ask { inquiry throws(KafkaError) -> (Report?) in
-            guard let partitions = try inquiry.partitions(), !partitions.isEmpty else { return nil }
-            var report = Report(
-                topic: place.topic, partitions: partitions.count,
-                replication: partitions.map(\.replicas).min() ?? 0, mismatches: [])
-            do throws(KafkaError) {
-                report.settings = try inquiry.topicSettings()
-            } catch {
-                switch error.kind {
-                case .notAuthorized, .unsupported: report.unread = error.description
-                case .timedOut where place.allowsUnverifiedTopics: report.unread = error.description
-                default: throw error
-                }
-            }
-            return report
-        }
-        guard var report = found else {
+        let found = try await place.ask { inquiry throws(KafkaError) in try report(inquiry, place) }
+        guard let found else {
             throw LogError(
                 .notAStore,
                 "there is no topic \(place.topic) at \(place.servers); `tributary topics create --kafka "
                     + "\(place.servers) --store \(place.store)` makes it")
+        }
+        return found
+    }
+
+    /// nil where there is no such topic. Blocks.
+    static func report(_ inquiry: KafkaInquiry, _ place: KafkaPlace) throws(KafkaError) -> Report? {
+        guard let partitions = try inquiry.partitions(), !partitions.isEmpty else { return nil }
+        var report = Report(
+            topic: place.topic, partitions: partitions.count, replication: partitions.map(\.replicas).min() ?? 0,
+            mismatches: [])
+        do throws(KafkaError) {
+            report.settings = try inquiry.topicSettings()
+        } catch {
+            switch error.kind {
+            case .notAuthorized, .unsupported: report.unread = error.description
+            case .timedOut where place.allowsUnverifiedTopics: report.unread = error.description
+            default: throw error
+            }
         }
         report.mismatches = mismatches(report, place)
         return report

@@ -37,19 +37,19 @@ public struct OpenedLog: Sendable {
     }
 }
 
-/// Where a node keeps its copy of a log's records.
+/// How a node keeps its copy of a log's records.
 public struct CopyPlace: Sendable {
-    public var directory: String
+    public var node: NodeDirectory
     /// Size of the files made from now on: 4 KiB to almost 4 GiB.
     public var segmentBytes: Int
     /// Bytes of records, or of the index over them, after which both are brought to the disk.
     public var checkpointBytes: Int
 
     public init(
-        _ directory: String, segmentBytes: Int = SegmentLimits.fileBytes,
+        _ node: NodeDirectory, segmentBytes: Int = SegmentLimits.fileBytes,
         checkpointBytes: Int = IndexLimits.checkpointBytes
     ) {
-        self.directory = directory
+        self.node = node
         self.segmentBytes = segmentBytes
         self.checkpointBytes = checkpointBytes
     }
@@ -129,9 +129,11 @@ public final class IndexedLog: Sendable {
 
     // MARK: - Life
 
-    /// Opens the index on a log, makes the log a store where it is empty, and catches up with the log's end.
+    /// Opens the index on a log, makes the log a store where it is empty, and catches up with the log's end. Where the log
+    /// cannot be reached yet, what was applied earlier can be read, and the rest follows.
     public static func open(_ source: IndexSource) async throws -> IndexedLog {
-        let identity = try await StoreCreation.identity(of: source.opened.log)
+        let known = source.opened.log.description.isAway ? source.opened.copy?.node.identity : nil
+        let identity = if let known { known } else { try await StoreCreation.identity(of: source.opened.log) }
         let index = try await onOwnThread(named: "index-open") { try open(source, identity) }
         do {
             try await index.begin(source)
@@ -152,6 +154,11 @@ public final class IndexedLog: Sendable {
         var ends: [Int64] = []
         for channel in 0..<identity.partitions {
             let state = try await job { [store] in try store.partitionState(channel) }
+            if log.description.isAway {
+                offsets.append(state.nextOffset)
+                ends.append(state.nextOffset)
+                continue
+            }
             let bounds = try await log.bounds(of: channel)
             try await LogComparison.check(log, KnownChannel(channel, state), identity)
             offsets.append(state.nextOffset)

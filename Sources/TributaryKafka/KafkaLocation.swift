@@ -11,18 +11,20 @@ extension EventStore.Location {
     /// let store = try await EventStore.open(.kafka(KafkaLocation("localhost:9092", store: "shop")))
     /// ```
     /// `EventStore.create` makes the topic, as `KafkaLocation.createTopics` does; `open` never does, but makes an empty
-    /// topic a store. Any number of processes may have the store open at once, each with a directory of its own.
+    /// topic a store. Any number of processes may have the store open at once, each with a directory of its own. Where no
+    /// broker answers, a node that was open before opens all the same: what it has applied can be read, and the rest
+    /// follows when a broker is back.
     public static func kafka(_ location: KafkaLocation) -> Self {
         .log(directory: location.index) {
             try await location.createTopics()
-        } open: { creating, sink in
+        } open: { creating, partitions, sink in
             var place = location.place
             place.log = { level, facility, text in
                 sink(LogLine(LogLine.Level(syslog: level), text, label: "kafka", metadata: ["facility": facility]))
             }
-            let log = try await KafkaLog.open(place)
+            let log = try await KafkaLog.open(place, knownPartitions: partitions)
             do {
-                try await check(log, creating)
+                if !log.description.isAway { try await check(log, creating) }
             } catch {
                 await log.close()
                 throw error
