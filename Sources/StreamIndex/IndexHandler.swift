@@ -30,7 +30,8 @@ final class IndexHandler: LogHandler {
     private let say: IndexSay
 
     init(
-        _ applier: sending Applier, _ identity: Identity, log: any RecordLog, writer: SegmentWriter?, proposer: Proposer,
+        _ applier: sending Applier, _ identity: Identity, log: any RecordLog, writer: SegmentWriter?,
+        proposer: Proposer,
         waits: AppliedWaits, say: @escaping IndexSay
     ) {
         published = Mutex(applier.lanes.map(\.halted))

@@ -173,6 +173,23 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func whatIsUnderWayIsCounted() async throws {
+        try await withIndex { index, log in
+            let pending = [await append(index, 1), await append(index, 2)]
+            #expect(index.activity.appendsInFlight == 2 && index.activity.bytesInFlight > 0)
+            #expect(index.activity.appends[.accepted] == 0)
+            log.deliver([1, 2])
+            for one in pending { _ = await one.outcome() }
+            // The log's thread, here this one, has let them go.
+            #expect(index.activity.appendsInFlight == 0 && index.activity.bytesInFlight == 0)
+            #expect(index.activity.appends[.accepted] == 2)
+            #expect(index.activity.appends.buckets.reduce(0, +) == 2)
+            log.tell(.failed("no disk"))
+            _ = await (await append(index, 3)).outcome()
+            #expect(index.activity.appends[.failed] == 1)
+        }
+    }
+
     /// The log never says a word; only the clock ends these calls.
     @Test(.timeLimit(.minutes(1))) func aCallEndsByItsDeadline() async throws {
         try await withIndex { index, log in

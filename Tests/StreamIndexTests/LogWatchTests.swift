@@ -8,7 +8,8 @@ import Testing
 /// A log that is no longer the one that was applied.
 @Suite(.timeLimit(.minutes(1))) struct LogWatchTests {
     private func withIndex(
-        channels: Int = 1, every interval: Duration = .seconds(3_600), _ body: (IndexedLog, PlayedLog) async throws -> Void
+        channels: Int = 1, every interval: Duration = .seconds(3_600),
+        _ body: (IndexedLog, PlayedLog) async throws -> Void
     ) async throws {
         let log = PlayedLog(channels: channels)
         var source = IndexSource(OpenedLog(log: log, segments: nil, indexDirectory: nil))
