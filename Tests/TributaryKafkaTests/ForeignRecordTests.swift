@@ -12,7 +12,9 @@ import Testing
 
 /// Records in the topic that are not this build's, and what a store on Kafka says of itself.
 @Suite(.timeLimit(.minutes(2))) struct ForeignRecordTests {
-    private let stream = try! StreamName("order-1")
+    private let stream: StreamName
+
+    init() throws { stream = try StreamName("order-1") }
 
     private func location(_ cluster: MockCluster, partitions: Int = 1) -> KafkaLocation {
         cluster.create("shop.events", partitions: partitions)

@@ -11,7 +11,9 @@ import Testing
 /// A log on a real broker that is no longer the one that was applied: made anew, cut, damaged.
 @Suite(.serialized, .enabled(if: RealBroker.canStart, "no real Kafka can be started"), .timeLimit(.minutes(5)))
 struct LogChangedTests {
-    private let stream = try! StreamName("order-1")
+    private let stream: StreamName
+
+    init() throws { stream = try StreamName("order-1") }
 
     private func newStore(partitions: Int = 1) async throws -> KafkaLocation {
         let servers = try await onOwnThread(named: "start-kafka") { try RealBroker.own.start() }
