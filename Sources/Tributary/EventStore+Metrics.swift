@@ -82,7 +82,7 @@ extension EventStore {
         var families = [
             StoreMetrics.Family(
                 "log_size_bytes", "Size of the log's own files", unit: "bytes", .gauge,
-                [([:], Double(opened.byteCount))])
+                [([:], Double(index.logBytes))])
         ]
         if let indexBytes {
             families.append(
