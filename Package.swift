@@ -88,7 +88,11 @@ let package = Package(
             dependencies: ["KafkaEventLog", "Kafka", "EventLog", "LogContract", "KafkaBrokers"],
             swiftSettings: strict),
         .testTarget(
-            name: "TributaryKafkaTests", dependencies: ["TributaryKafka", "Tributary", "KafkaBrokers"],
+            name: "TributaryKafkaTests",
+            dependencies: [
+                "TributaryKafka", "Tributary", "StreamIndex", "Envelope", "AppendRule", "KafkaEventLog", "EventLog",
+                "KafkaBrokers",
+            ],
             swiftSettings: safe),
         .testTarget(
             name: "TributaryTests",

@@ -204,7 +204,11 @@ extension KafkaConfiguration {
             ]
         case .inquiry:
             // Log lines wait on the same queue and count: with a small number they would stop fetching for a second.
-            return [("queued.min.messages", "1000"), ("fetch.error.backoff.ms", "50")]
+            return [
+                ("queued.min.messages", "1000"), ("fetch.error.backoff.ms", "50"),
+                // The broker answers "there is none" only when this time is over.
+                ("fetch.wait.max.ms", "10"),
+            ]
         }
     }
 

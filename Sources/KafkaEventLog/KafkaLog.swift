@@ -167,9 +167,7 @@ public final class KafkaLog: RecordLog {
         precondition(channel >= 0 && channel < description.channels, "no such channel")
         let found: KafkaStoredRecord?
         do {
-            found = try await ask(doubting: { $0 == nil }) { inquiry throws(KafkaError) in
-                try inquiry.record(at: offset, in: channel)
-            }
+            found = try await ask { inquiry throws(KafkaError) in try inquiry.record(at: offset, in: channel) }
         } catch  where error.code == .damaged {
             throw LogError(.damaged, Delivery.damage(offset, channel, error.message))
         }
@@ -180,14 +178,13 @@ public final class KafkaLog: RecordLog {
     }
 
     private func ask<R: Sendable>(
-        doubting isDoubtful: @escaping @Sendable (R) -> Bool = { _ in false },
         _ body: @escaping @Sendable (KafkaInquiry) throws(KafkaError) -> R
     ) async throws(LogError) -> R {
         try shared.beginQuestion()
         defer { shared.endQuestion() }
         let questions = questions
         do {
-            return try await onOwnThread(named: "kafka-ask") { try questions.ask(doubting: isDoubtful, body) }
+            return try await onOwnThread(named: "kafka-ask") { try questions.ask(body) }
         } catch {
             throw LogError(error, servers: place.servers)
         }

@@ -28,11 +28,7 @@ final class Questions: Sendable {
     }
 
     /// Waits for its turn, and for the answer. Blocks.
-    ///
-    /// - Parameter isDoubtful: whether a fresh client might know better than this answer; the next question gets one.
-    func ask<R>(
-        doubting isDoubtful: (R) -> Bool = { _ in false }, _ body: (KafkaInquiry) throws(KafkaError) -> R
-    ) throws(KafkaError) -> R {
+    func ask<R>(_ body: (KafkaInquiry) throws(KafkaError) -> R) throws(KafkaError) -> R {
         let end = ContinuousClock.now + patience
         let kept: KafkaInquiry?? = state.wait(until: end) { state -> KafkaInquiry?? in
             guard !state.isBusy else { return nil }
@@ -52,7 +48,7 @@ final class Questions: Sendable {
         let inquiry = try usable(kept, until: end)
         do throws(KafkaError) {
             let answer = try body(inquiry)
-            if isDoubtful(answer) { inquiry.close() } else { next = inquiry }
+            next = inquiry
             return answer
         } catch {
             inquiry.close()

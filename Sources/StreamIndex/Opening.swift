@@ -48,7 +48,7 @@ public enum StoreCreation {
     ) async throws -> StoredRecord {
         let deadline = ContinuousClock.now + IndexLimits.creationDeadline
         var writeAt = ContinuousClock.now
-        var pause = IndexLimits.creationPause
+        var pause = IndexLimits.creationRewrite
         while true {
             let isLast = ContinuousClock.now >= deadline
             if let record = try await log.record(at: 0, in: channel) { return record }
@@ -63,8 +63,8 @@ public enum StoreCreation {
             }
             if writeAt <= .now, bounds.isEmpty {
                 log.append(make(), to: channel, tag: .none)
-                pause *= 2
                 writeAt = .now + pause
+                pause *= 2
             }
             try await Task.sleep(for: IndexLimits.creationPause)
         }

@@ -8,7 +8,8 @@ import Testing
 /// A log that is no longer the one that was applied.
 @Suite(.timeLimit(.minutes(1))) struct LogWatchTests {
     private func withIndex(
-        channels: Int = 1, every interval: Duration = .seconds(3_600), _ body: (IndexedLog, PlayedLog) async throws -> Void
+        channels: Int = 1, every interval: Duration = .seconds(3_600),
+        _ body: (IndexedLog, PlayedLog) async throws -> Void
     ) async throws {
         let log = PlayedLog(channels: channels)
         var source = IndexSource(OpenedLog(log: log, segments: nil, indexDirectory: nil))
@@ -123,8 +124,10 @@ import Testing
             log.tell(.contactLost("a test"))
             log.replace(0, 3, with: other(index))
             log.append(other(index, "T"), to: 0, tag: .none)
+            log.setAway(true)
             log.tell(.contactRegained)
             log.deliver([4, 5])
+            log.setAway(false)
             try await expectRefused(index, waiting, "offset 3 of partition 0 is not the record")
             log.deliver([4, 5])
             #expect(try await applied(index) == 3)
