@@ -28,6 +28,21 @@ public struct KafkaPlace: Sendable {
 
     public var topic: String { store + ".events" }
 
+    /// What is wrong with the place by itself, without asking a broker; nil: nothing.
+    public var problem: String? {
+        do throws(LogError) {
+            let kafka = try configuration()
+            do throws(KafkaError) {
+                try kafka.check()
+                return nil
+            } catch {
+                return error.message
+            }
+        } catch {
+            return error.message
+        }
+    }
+
     func configuration() throws(LogError) -> KafkaConfiguration {
         let allowed = store.utf8.allSatisfy {
             switch $0 {
@@ -49,7 +64,7 @@ public struct KafkaPlace: Sendable {
             kafka.log = { log($0.level, "\($0.facility): \($0.message)") }
             return kafka
         } catch {
-            throw LogError(error)
+            throw LogError(.unavailable, error.message)
         }
     }
 
