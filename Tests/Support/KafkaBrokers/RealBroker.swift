@@ -42,7 +42,10 @@ public final class RealBroker: Sendable, CustomStringConvertible {
     }
 
     /// Runs one of Kafka's own tools. Blocks for seconds.
-    public func tool(_ arguments: String...) throws {
+    public func tool(_ arguments: String...) throws { try tool(arguments) }
+
+    /// Runs one of Kafka's own tools. Blocks for seconds.
+    public func tool(_ arguments: [String]) throws {
         guard let home = Self.variable("TRIBUTARY_KAFKA_HOME") else { throw CocoaError(.fileNoSuchFile) }
         try Self.run([URL(filePath: home).appending(path: "kafka").path(), "tool"] + arguments)
     }
