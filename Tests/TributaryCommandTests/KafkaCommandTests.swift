@@ -4,33 +4,6 @@ import Testing
 
 @testable import TributaryCommand
 
-/// The command on an imitated cluster of this process.
-private struct Shop {
-    let tool: Tool
-    let cluster = MockCluster()
-    let servers: String
-
-    init(partitions: Int) throws {
-        tool = try Tool()
-        cluster.create("shop.events", partitions: partitions)
-        servers = cluster.servers
-        // The imitation takes a batch also where the one before it failed, so one is sent at a time.
-        _ = try tool.directory.file("kafka.properties", "fetch.wait.max.ms=5\nmax.in.flight=1\n".utf8)
-    }
-
-    /// Without what the client says of the imitation.
-    func run(_ arguments: String..., index: String = "index") async throws -> Tool.Outcome {
-        let outcome = try await tool.runAll(
-            [
-                "--kafka", servers, "--store", "shop", "--kafka-config", "kafka.properties", "--index", index,
-                "--allow-unverified-topics",
-            ] + arguments)
-        let lines = outcome.errors.split(separator: "\n").filter { !$0.contains("allow.auto.create.topics=false") }
-        return Tool.Outcome(
-            code: outcome.code, output: outcome.output, errors: lines.map { $0 + "\n" }.joined())
-    }
-}
-
 @Suite(.timeLimit(.minutes(3)), .serialized) struct KafkaCommandTests {
     @Test func appendReadAndWhatHasNoOrder() async throws {
         let shop = try Shop(partitions: 3)
