@@ -88,9 +88,14 @@ let commands: [Command] = [
         name: "verify", operands: [], summary: "Compare the index with what the log says.",
         details: [
             "Compares digests, offsets and every entry of the index. Prints {\"partitions\", \"events\", \"streams\", "
-                + "\"entriesCompared\", \"problems\"}; exit code 4 where there is a problem."
+                + "\"entriesCompared\", \"problems\"}; exit code 4 where there is a problem.", "",
+            "With --peer it compares with another node's directory, or a copy of it, instead: the digests of all records "
+                + "up to equal offsets, of every 4,096th and of the newest where both are as far. Prints {\"peer\", "
+                + "\"agrees\", \"partitions\"} with {\"partition\", \"offset\", \"peerOffset\", \"compared\", \"lastCompared\", "
+                + "\"firstDifference\"} for each; exit code 4 where a digest differs, or none could be compared.", "",
+            "  tributary verify --kafka localhost:9092 --store shop --index ./node-1 --peer ./node-2",
         ],
-        options: [], run: runVerify),
+        options: [.peer], run: runVerify),
     Command(
         name: "rebuild-index", operands: [], summary: "Throw the index away and make it anew from the log.",
         details: [

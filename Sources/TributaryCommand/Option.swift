@@ -53,6 +53,9 @@ struct Option: Hashable, Sendable {
     static let partition = Option(
         "partition", takes: "N", "only this partition, 0 or more; without it all, one after the other")
 
+    static let peer = Option(
+        "peer", takes: "DIR", "compare with the node that has this directory")
+
     static let help = Option("help", "h", "show this help")
     static let version = Option("version", "V", "show the version")
 

@@ -27,7 +27,8 @@ func runStats(_ arguments: Arguments, _ context: Context) async throws -> ExitCo
 }
 
 func runVerify(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
-    try await context.withStore { store in
+    if let peer = try arguments.text(.peer) { return try await verify(peer, context) }
+    return try await context.withStore { store in
         let progress = Progress("verifying")
         let report = try await store.verify { step in
             progress.show(step.recordsDone, of: step.recordsTotal, count: step.recordsDone, unit: "records")
