@@ -59,6 +59,8 @@ public struct CopyPlace: Sendable {
 public struct IndexSource: Sendable {
     public var opened: OpenedLog
     public var limits: AppendLimits
+    /// How often the log is compared with what was applied of it.
+    public var comparesEvery = IndexLimits.comparisonInterval
     public var say: IndexSay
     /// Records applied and records to apply, while the index catches up at open.
     public var progress: @Sendable (Int64, Int64) -> Void
@@ -89,6 +91,8 @@ public final class IndexedLog: Sendable {
     private let waits: AppliedWaits
     private let handler: IndexHandler
     private let isClosed = Atomic<Bool>(false)
+    private let pagesRead = Atomic<Int>(0)
+    private let eventsRead = Atomic<Int>(0)
     /// How many comparisons are at work on threads of their own.
     private let comparisons = Monitor(0)
     /// One at a time: they use one place.
@@ -111,7 +115,8 @@ public final class IndexedLog: Sendable {
             Checkpoints(writer: $0, keyValue: keyValue, every: copy?.checkpointBytes)
         }
         handler = IndexHandler(
-            parts.applier, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits, say: source.say)
+            parts.applier, store.identity, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits,
+            say: source.say)
     }
 
     /// Lower-case UUID.
@@ -148,12 +153,12 @@ public final class IndexedLog: Sendable {
         for channel in 0..<identity.partitions {
             let state = try await job { [store] in try store.partitionState(channel) }
             let bounds = try await log.bounds(of: channel)
-            if channel == 0 { try LogComparison.check(identity, state) }
-            try await LogComparison.check(log, channel: channel, bounds: bounds, state)
+            try await LogComparison.check(log, KnownChannel(channel, state), identity)
             offsets.append(state.nextOffset)
             ends.append(bounds.upperBound)
         }
         try log.start(from: offsets, handler: handler)
+        if !log.description.isOnlyWriter { handler.watch.start(handler, every: source.comparesEvery) }
         let total = zip(offsets, ends).reduce(0) { $0 + $1.1 - $1.0 }
         let report = source.progress
         var done: Int64 = 0
@@ -181,6 +186,7 @@ public final class IndexedLog: Sendable {
         proposer.stop()
         readers.stop()
         lister.stop()
+        handler.watch.end()
         await log.close()
         waits.fail(channel: nil, IndexError(.closed, "the store is closed"))
         try? await onOwnThread(named: "index-close") { [self] in
@@ -259,11 +265,27 @@ public final class IndexedLog: Sendable {
     }
 
     public func page(_ request: StreamPageRequest) async throws -> StreamPage {
-        try await job { [store] in try store.page(request) }
+        let page = try await job { [store] in try store.page(request) }
+        noteRead(page.events.count)
+        return page
     }
 
     public func page(_ request: SequencePageRequest) async throws -> SequencePage {
-        try await job { [store] in try store.page(request) }
+        let page = try await job { [store] in try store.page(request) }
+        noteRead(page.events.count)
+        return page
+    }
+
+    private func noteRead(_ events: Int) {
+        pagesRead.add(1, ordering: .relaxed)
+        eventsRead.add(events, ordering: .relaxed)
+    }
+
+    public var activity: IndexActivity {
+        let inside = proposer.inside
+        return IndexActivity(
+            appends: proposer.figures, appendsInFlight: inside.count, bytesInFlight: inside.bytes,
+            pagesRead: pagesRead.load(ordering: .relaxed), eventsRead: eventsRead.load(ordering: .relaxed))
     }
 
     public func summaries(of streams: [[UInt8]]) async throws -> [StreamSummary] {
@@ -283,6 +305,8 @@ public final class IndexedLog: Sendable {
     ///
     /// - Parameter partition: nil: all.
     public func waitForBarrier(in partition: Int?, deadline: Duration) async throws {
+        // Of a record without a tag nobody would hear that it was refused.
+        if let refusal = log.description.writeRefusal { throw IndexError(.unavailable, refusal) }
         let channels = partition.map { $0...$0 } ?? 0...(identity.partitions - 1)
         for channel in channels {
             let id = RecordID(high: UInt64.random(in: 0 ... .max), low: UInt64.random(in: 0 ... .max))

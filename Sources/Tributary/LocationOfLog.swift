@@ -22,16 +22,16 @@ extension EventStore.Location {
     package static func log(
         directory: String? = nil, copyAs place: @escaping @Sendable (String) -> CopyPlace = { CopyPlace($0) },
         create: @escaping @Sendable () async throws -> Void,
-        open: @escaping @Sendable (EventStore.Creation) async throws -> LocatedLog
+        open: @escaping @Sendable (EventStore.Creation, @escaping LineSink) async throws -> LocatedLog
     ) -> Self {
-        Self(create: create) { creating in
+        Self(create: create) { creating, sink in
             guard let directory else {
-                let located = try await open(creating)
+                let located = try await open(creating, sink)
                 return OpenedLog(log: located.log, segments: nil, indexDirectory: nil, notes: located.notes)
             }
             let node = try await onOwnThread(named: "node-open") { try NodeDirectory(directory) }
             do {
-                let located = try await open(creating)
+                let located = try await open(creating, sink)
                 return OpenedLog(
                     log: located.log, segments: nil, indexDirectory: node.index, copy: place(node.log),
                     notes: located.notes

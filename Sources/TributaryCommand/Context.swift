@@ -8,17 +8,6 @@ struct Context {
     let interruption: Interruption
     let remarks = Remarks()
 
-    init(place: StorePlace, output: Output, interruption: Interruption) {
-        var place = place
-        if case .kafka(var location) = place {
-            location.log = { [remarks] level, text in remarks.kafka(level, text) }
-            place = .kafka(location)
-        }
-        self.place = place
-        self.output = output
-        self.interruption = interruption
-    }
-
     var location: EventStore.Location { place.location }
 
     /// Where the store is on Kafka; elsewhere `what` makes no sense.

@@ -23,31 +23,19 @@ final class Remarks: Sendable {
 
     func store(_ line: LogLine) {
         guard line.level >= .warning else { return }
+        if line.label == "kafka" { return kafka(line.message) }
         let details = line.metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-        if line.label == "kafka" {
-            fromKafka(line.message)
-        } else {
-            remark(line.message + details)
-        }
-    }
-
-    /// - Parameter level: as syslog's: 3 error, 4 warning, more for what is not shown.
-    func kafka(_ level: Int, _ text: String) {
-        if level <= 4 { fromKafka(text) }
+        remark(line.message + details)
     }
 
     /// What the client deals with itself, as a broker that is just starting, concerns nobody.
-    private func fromKafka(_ text: String) {
+    func kafka(_ text: String) {
         if !text.hasSuffix(": retrying") { remark("Kafka: " + Self.words(text)) }
     }
 
-    /// The client library's line without what is only for its developers: the facility, the thread, the connection's
-    /// state.
+    /// The client library's line without what is only for its developers: the thread, the connection's state.
     static func words(_ text: String) -> String {
         var text = text[...]
-        if let end = text.firstRange(of: ": "), text[..<end.lowerBound].allSatisfy({ $0.isUppercase || $0 == "_" }) {
-            text = text[end.upperBound...]
-        }
         if text.hasPrefix("[thrd:"), let end = text.firstRange(of: "]: ") { text = text[end.upperBound...] }
         if let state = text.firstRange(of: " (after ") { text = text[..<state.lowerBound] }
         return String(text)
