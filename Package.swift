@@ -52,7 +52,7 @@ let package = Package(
         .target(name: "TributaryKafka", dependencies: ["Tributary", "KafkaEventLog", "EventLog"], swiftSettings: safe),
         .executableTarget(
             name: "TributaryCommand",
-            dependencies: ["Tributary", "JSONLines", "GetOpt"],
+            dependencies: ["Tributary", "TributaryKafka", "JSONLines", "GetOpt"],
             swiftSettings: safe),
 
         // Figures, and what they are compared with.
@@ -128,8 +128,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "JSONLinesTests", dependencies: ["JSONLines"], swiftSettings: strict),
         .testTarget(
-            name: "TributaryCommandTests", dependencies: ["TributaryCommand", "Tributary"], swiftSettings: strict),
-        .testTarget(name: "ReadmeTests", dependencies: ["Tributary"], swiftSettings: strict),
+            name: "TributaryCommandTests",
+            dependencies: ["TributaryCommand", "Tributary", "TributaryKafka", "KafkaBrokers"], swiftSettings: strict),
+        .testTarget(name: "ReadmeTests", dependencies: ["Tributary", "TributaryKafka"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )

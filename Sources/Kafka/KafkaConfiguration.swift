@@ -42,8 +42,8 @@ public struct KafkaConfiguration: Sendable {
             throw KafkaError(
                 .configuration,
                 "\(name)=\(value) switches the check of the server off, and anybody on the way could read and change "
-                    + "everything; set ssl.ca.location to the authority's certificate, or say explicitly that "
-                    + "unverified servers are accepted")
+                    + "everything; set ssl.ca.location to the authority's certificate, or accept "
+                    + "unverified servers explicitly (--allow-unverified-servers)")
         }
         self.servers = servers
         self.clientID = clientID

@@ -67,8 +67,9 @@ public final class KafkaLog: RecordLog {
         self.kafka = kafka
         openingNotes =
             report.isSeen
-            ? Self.notes(report, description.writeRefusal)
+            ? Self.notes(description.writeRefusal)
             : ["no broker answers at \(place.servers): what this node has applied can be read, and appends wait"]
+        if report.isSeen { for line in Self.remarks(report) { place.log(6, "OPEN", line) } }
         let shared = SharedState(channels: report.partitions)
         self.shared = shared
         questions = Questions(kafka, topic: place.topic, patience: place.patience) { shared.isClosed }
@@ -95,16 +96,20 @@ public final class KafkaLog: RecordLog {
             + "allow DescribeConfigs on it, or say --allow-unverified-topics"
     }
 
-    private static func notes(_ report: KafkaTopic.Report, _ refusal: String?) -> [String] {
-        var notes = refusal.map { [$0] } ?? []
-        if let warning = KafkaLibrary.warning { notes.append(warning) }
+    private static func notes(_ refusal: String?) -> [String] {
+        (refusal.map { [$0] } ?? []) + (KafkaLibrary.warning.map { [$0] } ?? [])
+    }
+
+    /// What is worth a line in a log and no warning each time.
+    private static func remarks(_ report: KafkaTopic.Report) -> [String] {
+        var remarks: [String] = []
         if report.replication == 1 {
-            notes.append("the topic \(report.topic) has one copy: a broker's crash can lose what was acknowledged")
+            remarks.append("the topic \(report.topic) has one copy: a broker's crash can lose what was acknowledged")
         }
         if !KafkaLibrary.missing.isEmpty {
-            notes.append("librdkafka \(KafkaLibrary.version): " + KafkaLibrary.missing.joined(separator: "; "))
+            remarks.append("librdkafka \(KafkaLibrary.version): " + KafkaLibrary.missing.joined(separator: "; "))
         }
-        return notes
+        return remarks
     }
 
     // MARK: - Writing

@@ -31,6 +31,21 @@ public struct KafkaPlace: Sendable {
 
     public var topic: String { store + ".events" }
 
+    /// What is wrong with the place by itself, without asking a broker; nil: nothing.
+    public var problem: String? {
+        do throws(LogError) {
+            let kafka = try configuration()
+            do throws(KafkaError) {
+                try kafka.check()
+                return nil
+            } catch {
+                return error.message
+            }
+        } catch {
+            return error.message
+        }
+    }
+
     func configuration() throws(LogError) -> KafkaConfiguration {
         let allowed = store.utf8.allSatisfy {
             switch $0 {
@@ -53,7 +68,7 @@ public struct KafkaPlace: Sendable {
             kafka.statisticsInterval = statisticsInterval
             return kafka
         } catch {
-            throw LogError(error)
+            throw LogError(.unavailable, error.message)
         }
     }
 

@@ -32,6 +32,23 @@ extension EventStore.Location {
             return LocatedLog(log: log, notes: log.openingNotes)
         }
     }
+
+    /// A store on Kafka, with the properties that most need.
+    ///
+    /// ```swift
+    /// let store = try await EventStore.open(
+    ///     .kafka("localhost:9092", store: "shop", index: "./index", properties: ["security.protocol": "ssl"]))
+    /// ```
+    /// - Parameters:
+    ///   - servers: HOST:PORT, several with commas.
+    ///   - store: the store's name, by which its topics are called: 1 to 242 of the characters a-z A-Z 0-9 . _ -
+    ///   - index: this node's directory; nil: in memory.
+    ///   - properties: of librdkafka, by the names in its CONFIGURATION.md.
+    public static func kafka(
+        _ servers: String, store: String = "tributary", index: String? = nil, properties: [String: String] = [:]
+    ) -> Self {
+        .kafka(KafkaLocation(servers, store: store, index: index, properties: properties))
+    }
 }
 
 /// An empty topic is made a store, where that is allowed.
@@ -88,6 +105,9 @@ public struct KafkaLocation: Sendable {
         self.properties = properties
     }
 
+    /// The topic of the store's events.
+    public var eventsTopic: String { place.topic }
+
     var place: KafkaPlace {
         var place = KafkaPlace(servers: servers, store: store, properties: properties)
         place.acceptsUnverifiedServers = acceptsUnverifiedServers
@@ -111,11 +131,20 @@ public struct KafkaLocation: Sendable {
     ///
     /// - Throws: `StoreError`: `notAStore` where there is no such topic, `unavailable`, `noPermission`.
     public func checkTopics() async throws -> [String] {
-        try await translated {
-            let report = try await KafkaTopic.check(place)
-            return report.mismatches.map { "\(report.topic): \($0)" }
-                + (report.settings == nil
-                    ? ["\(report.topic): its settings cannot be read: \(report.unread ?? "")"] : [])
-        }
+        try await describeTopics().flatMap(\.problems)
     }
+
+    /// What the store's topics are, and how they differ from what a store needs.
+    ///
+    /// ```swift
+    /// for topic in try await location.describeTopics() { print(topic.topic, topic.partitions, topic.mismatches) }
+    /// ```
+    /// - Throws: as `checkTopics`.
+    public func describeTopics() async throws -> [KafkaTopicReport] {
+        try await translated { [KafkaTopicReport(try await KafkaTopic.check(place))] }
+    }
+
+    /// What is wrong with the location by itself: a name that no store has, a property that does not exist, is not for
+    /// the user to set, or has a bad value. nil: nothing. It asks no broker, and shows no secret.
+    public var problem: String? { place.problem }
 }
