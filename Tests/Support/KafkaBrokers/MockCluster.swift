@@ -19,6 +19,7 @@ public final class MockCluster: @unchecked Sendable {
     private let client: OpaquePointer
     private let cluster: OpaquePointer
     public let servers: String
+    private let brokers: Int32
     private let isClosed = Atomic(false)
 
     public init(brokers: Int32 = 1) {
@@ -27,6 +28,7 @@ public final class MockCluster: @unchecked Sendable {
         // It has no cluster of its own, which is no news.
         rd_kafka_conf_set(conf, "log_level", "0", &text, text.count)
         client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, &text, text.count)!
+        self.brokers = brokers
         cluster = rd_kafka_mock_cluster_new(client, brokers)
         servers = String(cString: rd_kafka_mock_cluster_bootstraps(cluster))
     }
@@ -56,6 +58,11 @@ public final class MockCluster: @unchecked Sendable {
 
     public func slow(_ broker: Int32? = nil, milliseconds: Int32) {
         rd_kafka_mock_broker_set_rtt(cluster, broker ?? -1, milliseconds)
+    }
+
+    /// The next request of this kind to each broker is answered late, though it is obeyed at once.
+    public func delay(_ request: Request, milliseconds: Int32) {
+        for broker in 1...brokers { tributary_mock_delay(cluster, broker, request.rawValue, milliseconds) }
     }
 
     /// The next requests of this kind fail so, in order; `_TRANSPORT` closes the connection.
