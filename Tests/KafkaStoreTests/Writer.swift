@@ -120,7 +120,8 @@ final class Writer: Sendable {
     }
 
     func close() async throws {
-        try? input.fileHandleForWriting.close()
+        // A broker started meanwhile may hold the pipe, too, so closing it says nothing.
+        tell(.close)
         let state = state
         let failures = try await onOwnThread(named: "wait-writer") {
             state.wait(until: .now + .seconds(120)) { $0.hasEnded ? $0.failures : nil } ?? ["it does not end"]

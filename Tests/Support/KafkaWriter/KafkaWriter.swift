@@ -35,9 +35,9 @@ import TributaryKafka
                 await load.run(settling: RaceReferee.open(past))
                 say(.done)
             }
-            while let command = await nextCommand() {
+            while let command = await nextCommand(), command != .close {
                 switch command {
-                case .stop: load.stop()
+                case .stop, .close: load.stop()
                 case .state:
                     do {
                         say(.state(NodeState(try await store.statistics())))

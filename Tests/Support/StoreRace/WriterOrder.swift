@@ -32,8 +32,9 @@ public enum WriterLine: Codable, Sendable {
     case failed(String)
 }
 
-/// What a `KafkaWriter` is told, a word on a line each. The end of its input closes the store.
+/// What a `KafkaWriter` is told, a word on a line each. The end of its input closes the store, too.
 public enum WriterCommand: String, Sendable {
     case stop
     case state
+    case close
 }
