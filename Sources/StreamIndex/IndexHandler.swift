@@ -2,12 +2,13 @@
 
 import AppendRule
 import EventLog
-import Segments
 import Synchronization
 
 final class IndexHandler: LogHandler {
     private struct State {
         var applier: Applier
+        /// Where the records of a log without files are kept.
+        var checkpoints: Checkpoints?
         /// How often in a row a channel was read again because of a gap.
         var restarts: [Int]
         var failure: IndexError?
@@ -17,21 +18,20 @@ final class IndexHandler: LogHandler {
     /// Why partitions do not run. Under a lock of its own, so that who asks never waits for records being applied.
     private let published: Mutex<[IndexError?]>
     private let log: any RecordLog
-    /// Where the records of a log without files are kept.
-    private let writer: SegmentWriter?
     private let proposer: Proposer
     private let waits: AppliedWaits
     private let say: IndexSay
 
     init(
-        _ applier: sending Applier, log: any RecordLog, writer: SegmentWriter?, proposer: Proposer,
+        _ applier: sending Applier, log: any RecordLog, checkpoints: sending Checkpoints?, proposer: Proposer,
         waits: AppliedWaits, say: @escaping IndexSay
     ) {
         published = Mutex(applier.lanes.map(\.halted))
         state = Mutex(
-            State(applier: applier, restarts: Array(repeating: 0, count: log.description.channels), failure: nil))
+            State(
+                applier: applier, checkpoints: checkpoints,
+                restarts: Array(repeating: 0, count: log.description.channels), failure: nil))
         self.log = log
-        self.writer = writer
         self.proposer = proposer
         self.waits = waits
         self.say = say
@@ -45,9 +45,16 @@ final class IndexHandler: LogHandler {
             guard state.failure == nil else { return nil }
             let before = state.applier.lanes.map(\.halted)
             do throws(IndexError) {
-                let entries = try placed(dense(run, &state), run.bytes)
+                var entries = dense(run, &state)
+                var halts: [(channel: Int, error: IndexError)] = []
+                if state.checkpoints != nil, !entries.isEmpty {
+                    halts = state.applier.halts(in: &entries, run.bytes.span)
+                    try state.checkpoints?.write(&entries, of: run.bytes)
+                }
                 let reports = proposer.isAwaited || waits.hasBarriers
                 applied = try state.applier.apply(run.bytes.span, entries, reports: reports)
+                for halt in halts { state.applier.halt(halt.channel, halt.error) }
+                try state.checkpoints?.passed()
             } catch {
                 state.failure = error
                 publish(state)
@@ -146,29 +153,6 @@ final class IndexHandler: LogHandler {
             .halted,
             "partition \(channel) is halted: offset \(expected) is missing, the log goes on at \(found); if it is gone, "
                 + "export to a new store")
-    }
-
-    /// Gives records of a log without files a place in this index's own segments.
-    private func placed(_ entries: [RunEntry], _ bytes: [UInt8]) throws(IndexError) -> [RunEntry] {
-        guard let writer, !entries.isEmpty else { return entries }
-        let frames = entries.map {
-            SegmentFrame(
-                channel: $0.channel, offset: $0.offset, appendTime: $0.appendTime, key: $0.key, value: $0.value,
-                place: SegmentPlace(file: 0, position: 0, length: 0))
-        }
-        var places: [SegmentPlace] = []
-        do throws(SegmentError) {
-            try writer.append(frames, of: bytes, places: &places)
-            // In memory this costs nothing, and makes the records show in scans.
-            try writer.sync()
-        } catch {
-            throw IndexError(.unavailable, error.description)
-        }
-        return zip(entries, places).map { entry, place in
-            var entry = entry
-            entry.place = FramePlace(file: place.file, position: place.position, length: place.length)
-            return entry
-        }
     }
 
     // MARK: - Ends

@@ -17,24 +17,42 @@ public struct OpenedLog: Sendable {
     public var segments: SegmentReader?
     /// Where RocksDB keeps its files; nil: in memory.
     public var indexDirectory: String?
+    /// Where the index keeps the records of a log without files; nil: in memory.
+    public var copy: CopyPlace?
     /// What opening has to say to people.
     public var notes: [String]
     /// Lets others have the place; called when log and index are closed.
     public var release: @Sendable () -> Void
 
     public init(
-        log: any RecordLog, segments: SegmentReader?, indexDirectory: String?, notes: [String] = [],
-        release: @escaping @Sendable () -> Void = {}
+        log: any RecordLog, segments: SegmentReader?, indexDirectory: String?, copy: CopyPlace? = nil,
+        notes: [String] = [], release: @escaping @Sendable () -> Void = {}
     ) {
         self.log = log
         self.segments = segments
         self.indexDirectory = indexDirectory
+        self.copy = copy
         self.notes = notes
         self.release = release
     }
+}
 
-    /// Bytes of the log's own files; 0 where it has none.
-    public var byteCount: Int64 { segments?.byteCount ?? 0 }
+/// Where a node keeps its copy of a log's records.
+public struct CopyPlace: Sendable {
+    public var directory: String
+    /// Size of the files made from now on: 4 KiB to almost 4 GiB.
+    public var segmentBytes: Int
+    /// Bytes of records, or of the index over them, after which both are brought to the disk.
+    public var checkpointBytes: Int
+
+    public init(
+        _ directory: String, segmentBytes: Int = SegmentLimits.fileBytes,
+        checkpointBytes: Int = IndexLimits.checkpointBytes
+    ) {
+        self.directory = directory
+        self.segmentBytes = segmentBytes
+        self.checkpointBytes = checkpointBytes
+    }
 }
 
 /// What an index is opened on.
@@ -76,23 +94,24 @@ public final class IndexedLog: Sendable {
     /// One at a time: they use one place.
     private let isComparing = Monitor(false)
 
-    private init(
-        store: IndexStore, log: any RecordLog, ownSegments: SegmentWriter?, applier: sending Applier,
-        source: IndexSource
-    ) {
-        identity = store.identity
-        self.store = store
-        self.log = log
-        self.ownSegments = ownSegments
-        let offsets = applier.lanes.map(\.state.nextOffset)
+    private init(_ parts: consuming sending IndexParts, _ source: IndexSource) {
+        identity = parts.store.identity
+        store = parts.store
+        log = source.opened.log
+        ownSegments = parts.writer
+        let offsets = parts.applier.lanes.map(\.state.nextOffset)
         readers = ReadLane(
             threads: IndexLimits.readerThreads, name: "index-reader", inFlight: IndexLimits.readsInFlight)
         lister = ReadLane(threads: 1, name: "index-lister", inFlight: IndexLimits.readsInFlight)
         checker = ReaderThreads(count: 1, name: "index-checker")
         proposer = Proposer(log: log, store: store, checker: checker, limits: source.limits)
         waits = AppliedWaits(nextOffsets: offsets)
+        let (keyValue, copy) = (store.keyValue, source.opened.copy)
+        let checkpoints = parts.writer.map {
+            Checkpoints(writer: $0, keyValue: keyValue, every: copy?.checkpointBytes)
+        }
         handler = IndexHandler(
-            applier, log: log, writer: ownSegments, proposer: proposer, waits: waits, say: source.say)
+            parts.applier, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits, say: source.say)
     }
 
     /// Lower-case UUID.
@@ -119,22 +138,7 @@ public final class IndexedLog: Sendable {
     }
 
     private static func open(_ source: IndexSource, _ identity: Identity) throws -> IndexedLog {
-        let own = source.opened.segments == nil ? try memorySegments(identity) : nil
-        let segments = source.opened.segments ?? own!.reader
-        let keyValue = try IndexFiles.open(directory: source.opened.indexDirectory, identity)
-        let store = IndexStore(keyValue: keyValue, segments: segments, identity: identity)
-        do {
-            let applier = try Applier(store)
-            return IndexedLog(store: store, log: source.opened.log, ownSegments: own, applier: applier, source: source)
-        } catch {
-            keyValue.close()
-            throw error
-        }
-    }
-
-    private static func memorySegments(_ identity: Identity) throws -> SegmentWriter {
-        try SegmentWriter.create(
-            in: MemoryStorage(), store: StoreUUID(high: identity.store.high, low: identity.store.low))
+        IndexedLog(try IndexParts.open(source, identity), source)
     }
 
     /// Compares the index with the log, then follows the log to the end it has now.
@@ -152,12 +156,16 @@ public final class IndexedLog: Sendable {
         try log.start(from: offsets, handler: handler)
         let total = zip(offsets, ends).reduce(0) { $0 + $1.1 - $1.0 }
         let report = source.progress
+        var done: Int64 = 0
         for (channel, end) in ends.enumerated() where end > offsets[channel] {
             var next = offsets[channel]
             while next < end {
-                next = min(end, next + IndexLimits.catchUpStep)
+                let step = min(IndexLimits.catchUpStep, end - next)
+                next += step
                 switch await waits.offset(next - 1, in: channel, until: .distant) {
-                case .reached: report(next - offsets[channel], total)
+                case .reached:
+                    done += step
+                    report(done, total)
                 // What lies before the halt can be read, and the other partitions go on.
                 case .failed(let error) where error.code == .halted: next = end
                 case .failed(let error): throw error
@@ -181,8 +189,9 @@ public final class IndexedLog: Sendable {
             checker.close()
             comparisons.wait { $0 == 0 ? () : nil }
             proposer.finish()
-            try? ownSegments?.close()
-            store.keyValue.close()
+            // What points to records that may be lost stays in memory.
+            let isSynced = (try? ownSegments?.close()) != nil || ownSegments == nil
+            store.keyValue.close(flushing: isSynced)
         }
     }
 
@@ -304,6 +313,9 @@ public final class IndexedLog: Sendable {
     private func partition(of name: Span<UInt8>, partitions: Int) -> Int {
         AppendRule.partition(of: name, partitions: partitions)
     }
+
+    /// Bytes of the records' files as far as they are durable; 0 where they are in memory.
+    public var logBytes: Int64 { ownSegments == nil || store.isCopy ? store.segments.byteCount : 0 }
 
     /// Why partitions do not run; nil for those that do.
     public var halts: [IndexError?] { handler.halts }

@@ -6,6 +6,8 @@ public enum IndexLimits {
     static let placeBlock: Int64 = 64
     /// Sequences in one bitmap of a category or an event type, and between two time entries.
     static let bitmapBlock: Int64 = 256
+    /// Bytes of records, or of the index over them, after which a node syncs its segments and flushes its index.
+    public static let checkpointBytes = 32 << 20
     /// Offsets between two digests that are kept.
     static let digestEvery: Int64 = 4_096
     /// Stream states that the applier keeps in memory.

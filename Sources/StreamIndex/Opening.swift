@@ -92,11 +92,13 @@ enum IndexFiles {
     private static let metaKey = IndexKey.make(KeyPrefix.meta)
 
     /// Opens the files and checks that they belong to the store; empty ones are marked as its own.
-    static func open(directory: String?, _ identity: Identity) throws -> KeyValueStore {
+    static func open(
+        directory: String?, _ identity: Identity, limits: KeyValueLimits = KeyValueLimits()
+    ) throws -> KeyValueStore {
         let place = directory.map { KeyValueStore.Place.directory($0) } ?? .memory
         let keyValue: KeyValueStore
         do {
-            keyValue = try KeyValueStore(place)
+            keyValue = try KeyValueStore(place, limits: limits)
         } catch {
             throw IndexError(
                 .unavailable, "the index cannot be opened: \(error); \(advice(on: error))")

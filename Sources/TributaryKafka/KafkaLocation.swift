@@ -11,10 +11,9 @@ extension EventStore.Location {
     /// let store = try await EventStore.open(.kafka(KafkaLocation("localhost:9092", store: "shop")))
     /// ```
     /// `EventStore.create` makes the topic, as `KafkaLocation.createTopics` does; `open` never does, but makes an empty
-    /// topic a store. Any number of processes may have the store open at once. The index is in memory and is made anew
-    /// at each opening.
+    /// topic a store. Any number of processes may have the store open at once, each with a directory of its own.
     public static func kafka(_ location: KafkaLocation) -> Self {
-        .log {
+        .log(directory: location.index) {
             try await location.createTopics()
         } open: { creating in
             let log = try await KafkaLog.open(location.place)
