@@ -218,12 +218,25 @@ extension RealKafka {
         @Test func scram() async throws {
             try await roundTrip(place(.olderSecure, "bootstrap-sasl", Self.sasl("SCRAM-SHA-256")))
             let new = try await place(.secure, "bootstrap-sasl", Self.sasl("SCRAM-SHA-256"))
-            do {
-                try await roundTrip(new)
-            } catch let error as LogError {
-                #expect(error.code == .noPermission)
-                #expect(error.message.contains("2.6.1"))
+            guard KafkaLibrary.missing.contains(where: { $0.contains("SCRAM") }) else {
+                return try await roundTrip(new)
             }
+            let error = await expectError(.noPermission) { try await roundTrip(new) }
+            #expect(error?.message.contains("2.6.1") == true)
+        }
+
+        /// The library makes the tokens itself, unsigned, when the broker asks for one.
+        @Test func oauthBearer() async throws {
+            var properties = Self.sasl("OAUTHBEARER")
+            properties["sasl.username"] = nil
+            properties["sasl.password"] = nil
+            properties["enable.sasl.oauthbearer.unsecure.jwt"] = "true"
+            properties["sasl.oauthbearer.config"] = "principal=tributary"
+            try await roundTrip(place(.tokens, "bootstrap-sasl", properties))
+            // A token that does not say whose it is.
+            properties["sasl.oauthbearer.config"] = "principalClaimName=somebody principal=tributary"
+            let nobody = try await place(.tokens, "bootstrap-sasl", properties)
+            await expectError(.noPermission) { try await KafkaLog.open(nobody).close() }
         }
 
         @Test func wrongPassword() async throws {

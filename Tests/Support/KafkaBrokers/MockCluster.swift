@@ -73,36 +73,6 @@ public final class MockCluster: @unchecked Sendable {
     public func clearFailures(_ request: Request) { rd_kafka_mock_clear_request_errors(cluster, request.rawValue) }
 }
 
-/// The threads of this process.
-public func threadCount() -> Int {
-    var count = 0
-    guard let directory = opendir("/proc/self/task") else { return 0 }
-    defer { closedir(directory) }
-    while let entry = readdir(directory) {
-        if entry.pointee.d_name.0 != CChar(bitPattern: UInt8(ascii: ".")) { count += 1 }
-    }
-    return count
-}
-
-/// Threads of the client library, by their names.
-public func kafkaThreads() -> [String] {
-    guard let directory = opendir("/proc/self/task") else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-        let number = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-            pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        guard let file = fopen("/proc/self/task/\(number)/comm", "r") else { continue }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 64)
-        guard fgets(&line, 64, file) != nil else { continue }
-        let name = String(decoding: line.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        if name.hasPrefix("rdk") { names.append(name) }
-    }
-    return names.sorted()
-}
-
 extension rd_kafka_resp_err_t {
     public static let transport = RD_KAFKA_RESP_ERR__TRANSPORT
     public static let notLeader = RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION
