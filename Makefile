@@ -3,8 +3,10 @@
 SWIFT ?= swift
 FORMATTED = Sources Tests Benchmarks Package.swift
 TRIBUTARY_SOAK_SECONDS ?= 600
+TRIBUTARY_CHAOS_SECONDS ?= 600
+NEWKAFKA = $(CURDIR)/.build/newkafka/confluent_kafka.libs
 
-.PHONY: help setup build run test newkafka soak bench format lint clean
+.PHONY: help setup build run test newkafka chaos soak bench format lint clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -26,11 +28,16 @@ test: setup lint ## Check the formatting, build, and run all tests
 
 newkafka: setup ## Run Kafka's tests with the librdkafka of the Python wheel confluent-kafka
 	@rm -rf .build/newkafka
-	python3 -m pip download --quiet --no-deps --dest .build/newkafka confluent-kafka
+	python3 -m pip download --quiet --no-deps --only-binary :all: --dest .build/newkafka confluent-kafka
 	python3 -m zipfile -e .build/newkafka/*.whl .build/newkafka
-	cp .build/newkafka/confluent_kafka.libs/librdkafka-*.so.1 .build/newkafka/librdkafka.so.1
+	ln -s $(NEWKAFKA)/librdkafka-*.so.1 $(NEWKAFKA)/librdkafka.so.1
 	$(SWIFT) build --build-tests
-	LD_LIBRARY_PATH=.build/newkafka $(SWIFT) test --skip-build --filter Kafka
+	version=$$(python3 -c 'import ctypes, sys; f = ctypes.CDLL(sys.argv[1]).rd_kafka_version_str; \
+	    f.restype = ctypes.c_char_p; print(f().decode())' $(NEWKAFKA)/librdkafka.so.1) && echo "librdkafka $$version" && \
+	LD_LIBRARY_PATH=$(NEWKAFKA) TRIBUTARY_LIBRDKAFKA=$$version $(SWIFT) test --skip-build --no-parallel --filter Kafka
+
+chaos: setup ## Break real brokers and processes for TRIBUTARY_CHAOS_SECONDS=600; needs TRIBUTARY_KAFKA_HOME
+	TRIBUTARY_CHAOS_SECONDS=$(TRIBUTARY_CHAOS_SECONDS) $(SWIFT) test --no-parallel --filter ProcessRaceTests.chaos
 
 soak: setup ## Run the soak tests, TRIBUTARY_SOAK_SECONDS=600 long
 	TRIBUTARY_SOAK_SECONDS=$(TRIBUTARY_SOAK_SECONDS) $(SWIFT) test --no-parallel --filter soak

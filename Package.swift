@@ -94,6 +94,18 @@ let package = Package(
                 "KafkaBrokers",
             ],
             swiftSettings: safe),
+        .target(
+            name: "StoreRace", dependencies: ["Tributary", "EventLog"], path: "Tests/Support/StoreRace",
+            swiftSettings: safe),
+        .executableTarget(
+            name: "KafkaWriter", dependencies: ["StoreRace", "TributaryKafka", "Tributary", "EventLog"],
+            path: "Tests/Support/KafkaWriter", swiftSettings: safe),
+        .testTarget(
+            name: "KafkaStoreTests",
+            dependencies: [
+                "StoreRace", "KafkaWriter", "KafkaBrokers", "TributaryKafka", "Tributary", "Kafka", "EventLog",
+            ],
+            swiftSettings: safe),
         .testTarget(
             name: "TributaryTests",
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),

@@ -18,6 +18,8 @@ extension KafkaInquiry {
         else { throw KafkaError(.configuration, string(text)) }
         defer { rd_kafka_NewTopic_destroy(topic) }
         for (name, value) in settings { rd_kafka_NewTopic_set_config(topic, name, value) }
+        // The request itself would wait until its time is over where brokers let nobody in.
+        _ = try brokers()
         let event = try ask(RD_KAFKA_ADMIN_OP_CREATETOPICS) { client, options, queue in
             var topics: [OpaquePointer?] = [topic]
             rd_kafka_CreateTopics(client, &topics, 1, options, queue)

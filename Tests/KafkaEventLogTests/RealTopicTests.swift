@@ -65,14 +65,14 @@ extension RealKafka {
     @Suite(.enabled(if: RealBroker.canStart, "no real Kafka can be started"))
     struct RealBrokenTopicTests {
         @Test func topicMadeAnewAndShorter() async throws {
-            let place = try await realPlace(.current, partitions: 1)
+            let place = try await realPlace(.own, partitions: 1)
             let log = try await KafkaLog.open(place)
             let collector = RecordCollector(channels: 1)
             try log.start(from: [0], handler: collector)
             for number in 0..<20 as Range<UInt8> { log.append(LogRecord(key: nil, value: [number]), to: 0, tag: .none) }
             try await collector.wait(forRecords: 20)
             try await onOwnThread(named: "delete-topic") {
-                try RealBroker.current.tool(
+                try RealBroker.own.tool(
                     "topics", "--bootstrap-server", place.servers, "--delete", "--topic", place.topic)
             }
             try await collector.wait(for: "the loss of the topic") {
@@ -92,7 +92,7 @@ extension RealKafka {
 
         /// A transaction that somebody else aborted: between records, and at the end, where only the end's offset shows it.
         @Test func holesInTheOffsets() async throws {
-            let place = try await realPlace(.current, partitions: 1)
+            let place = try await realPlace(.own, partitions: 1)
             let log = try await KafkaLog.open(place)
             let collector = RecordCollector(channels: 1)
             try log.start(from: [0], handler: collector)
@@ -121,7 +121,7 @@ extension RealKafka {
 
         /// A byte of the broker's file was flipped.
         @Test func damagedRecord() async throws {
-            let place = try await realPlace(.current, partitions: 1)
+            let place = try await realPlace(.own, partitions: 1)
             let log = try await KafkaLog.open(place)
             let collector = RecordCollector(channels: 1)
             try log.start(from: [0], handler: collector)
@@ -130,7 +130,7 @@ extension RealKafka {
                 try await collector.wait(forRecords: Int(number) + 1)
             }
             await log.close()
-            let file = RealBroker.current.directory.appending(
+            let file = RealBroker.own.directory.appending(
                 path: "node-1/data/\(place.topic)-0/00000000000000000000.log")
             let handle = try FileHandle(forUpdating: file)
             try handle.seek(toOffset: 1_600)
@@ -152,12 +152,12 @@ extension RealKafka {
         }
 
         @Test func partitionsAdded() async throws {
-            let place = try await realPlace(.current, partitions: 1)
+            let place = try await realPlace(.own, partitions: 1)
             let log = try await KafkaLog.open(place)
             #expect(log.description.channels == 1)
             await log.close()
             try await onOwnThread(named: "alter-topic") {
-                try RealBroker.current.tool(
+                try RealBroker.own.tool(
                     "topics", "--bootstrap-server", place.servers, "--alter", "--topic", place.topic, "--partitions",
                     "2")
             }
@@ -219,12 +219,25 @@ extension RealKafka {
         @Test func scram() async throws {
             try await roundTrip(place(.olderSecure, "bootstrap-sasl", Self.sasl("SCRAM-SHA-256")))
             let new = try await place(.secure, "bootstrap-sasl", Self.sasl("SCRAM-SHA-256"))
-            do {
-                try await roundTrip(new)
-            } catch let error as LogError {
-                #expect(error.code == .noPermission)
-                #expect(error.message.contains("2.6.1"))
+            guard KafkaLibrary.missing.contains(where: { $0.contains("SCRAM") }) else {
+                return try await roundTrip(new)
             }
+            let error = await expectError(.noPermission) { try await roundTrip(new) }
+            #expect(error?.message.contains("2.6.1") == true)
+        }
+
+        /// The library makes the tokens itself, unsigned, when the broker asks for one.
+        @Test func oauthBearer() async throws {
+            var properties = Self.sasl("OAUTHBEARER")
+            properties["sasl.username"] = nil
+            properties["sasl.password"] = nil
+            properties["enable.sasl.oauthbearer.unsecure.jwt"] = "true"
+            properties["sasl.oauthbearer.config"] = "principal=tributary"
+            try await roundTrip(place(.tokens, "bootstrap-sasl", properties))
+            // A token that does not say whose it is.
+            properties["sasl.oauthbearer.config"] = "principalClaimName=somebody principal=tributary"
+            let nobody = try await place(.tokens, "bootstrap-sasl", properties)
+            await expectError(.noPermission) { try await KafkaLog.open(nobody).close() }
         }
 
         @Test func wrongPassword() async throws {

@@ -1,3 +1,4 @@
+import Foundation
 import KafkaBrokers
 import Testing
 
@@ -72,6 +73,10 @@ func checksAreNotSwitchedOffByAccident(_ name: String, _ value: String) throws {
 }
 
 @Test func libraryIsKnown() {
+    print("librdkafka \(KafkaLibrary.version)")
+    if let wanted = ProcessInfo.processInfo.environment["TRIBUTARY_LIBRDKAFKA"] {
+        #expect(KafkaLibrary.version == wanted)
+    }
     #expect(KafkaLibrary.number >= KafkaLibrary.oldest)
     #expect(KafkaLibrary.missing.isEmpty == (KafkaLibrary.number >= KafkaLibrary.complete))
 }

@@ -19,6 +19,7 @@ public final class MockCluster: @unchecked Sendable {
     private let client: OpaquePointer
     private let cluster: OpaquePointer
     public let servers: String
+    private let brokers: Int32
     private let isClosed = Atomic(false)
 
     public init(brokers: Int32 = 1) {
@@ -27,6 +28,7 @@ public final class MockCluster: @unchecked Sendable {
         // It has no cluster of its own, which is no news.
         rd_kafka_conf_set(conf, "log_level", "0", &text, text.count)
         client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, &text, text.count)!
+        self.brokers = brokers
         cluster = rd_kafka_mock_cluster_new(client, brokers)
         servers = String(cString: rd_kafka_mock_cluster_bootstraps(cluster))
     }
@@ -58,42 +60,17 @@ public final class MockCluster: @unchecked Sendable {
         rd_kafka_mock_broker_set_rtt(cluster, broker ?? -1, milliseconds)
     }
 
+    /// The next request of this kind to each broker is answered late, though it is obeyed at once.
+    public func delay(_ request: Request, milliseconds: Int32) {
+        for broker in 1...brokers { tributary_mock_delay(cluster, broker, request.rawValue, milliseconds) }
+    }
+
     /// The next requests of this kind fail so, in order; `_TRANSPORT` closes the connection.
     public func fail(_ request: Request, _ errors: [rd_kafka_resp_err_t]) {
         rd_kafka_mock_push_request_errors_array(cluster, request.rawValue, errors.count, errors)
     }
 
     public func clearFailures(_ request: Request) { rd_kafka_mock_clear_request_errors(cluster, request.rawValue) }
-}
-
-/// The threads of this process.
-public func threadCount() -> Int {
-    var count = 0
-    guard let directory = opendir("/proc/self/task") else { return 0 }
-    defer { closedir(directory) }
-    while let entry = readdir(directory) {
-        if entry.pointee.d_name.0 != CChar(bitPattern: UInt8(ascii: ".")) { count += 1 }
-    }
-    return count
-}
-
-/// Threads of the client library, by their names.
-public func kafkaThreads() -> [String] {
-    guard let directory = opendir("/proc/self/task") else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-        let number = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-            pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        guard let file = fopen("/proc/self/task/\(number)/comm", "r") else { continue }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 64)
-        guard fgets(&line, 64, file) != nil else { continue }
-        let name = String(decoding: line.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        if name.hasPrefix("rdk") { names.append(name) }
-    }
-    return names.sorted()
 }
 
 extension rd_kafka_resp_err_t {
