@@ -48,8 +48,9 @@ extension InvalidInput {
         var proposed: [ProposedEvent] = []
         proposed.reserveCapacity(events.count)
         var bytes = 0
-        for event in events {
-            let next = try check(event)
+        // By index: an event that is copied is some references counted up and down.
+        for index in events.indices {
+            let next = try check(events[index])
             bytes += next.byteCount
             proposed.append(next)
         }
