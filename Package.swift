@@ -95,7 +95,10 @@ let package = Package(
             dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
         .testTarget(
             name: "StreamIndexTests",
-            dependencies: ["StreamIndex", "AppendRule", "Checksums", "Envelope", "EventLog", "KeyValue", "Segments"],
+            dependencies: [
+                "StreamIndex", "AppendRule", "Checksums", "Envelope", "EventLog", "KeyValue", "Segments",
+                "SegmentsTestSupport",
+            ],
             swiftSettings: safe),
         .target(
             name: "KillLoad", dependencies: ["Tributary"], path: "Tests/Support/KillLoad", swiftSettings: safe),

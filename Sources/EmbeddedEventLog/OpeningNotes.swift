@@ -6,7 +6,7 @@ extension EmbeddedLog {
         guard let torn = tornTail else { return [] }
         return [
             "the last write before the stop was not whole: \(torn.byteCount) bytes at "
-                + "position \(torn.position) of \(torn.file) were cut off and copied to \(torn.copy)"
+                + "position \(torn.position) of \(torn.file) were cut off and copied to \(torn.copy ?? "nowhere")"
         ]
     }
 }

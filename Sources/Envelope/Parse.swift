@@ -81,6 +81,15 @@ public enum RecordEnvelope {
         return wellFormed(name: name, record: record, kind: kind) ?? .foreign(.malformed)
     }
 
+    /// Whether `parse` may give `halt`: no for nearly all records, at the cost of a glance.
+    public static func mayHalt(bytes: Span<UInt8>, value: Range<Int>?) -> Bool {
+        guard let value, value.count >= Layout.smallestOfAnyVersion else { return false }
+        let record = bytes.extracting(value)
+        return record.u32(at: Layout.magic) == Layout.magicNumber
+            && (record.u16(at: Layout.version) != Layout.formatVersion
+                || record[Layout.kind] == RecordKind.ruleUpgrade.rawValue)
+    }
+
     static func checksum(key: Span<UInt8>, value: Span<UInt8>) -> UInt32 {
         var crc = CRC32C()
         crc.update(key)

@@ -152,8 +152,10 @@ package enum ClientRole: Sendable {
     /// - Parameter maxMessageBytes: the topics' limit.
     case producer(maxMessageBytes: Int)
     case reader
-    /// One question, then gone.
+    /// Questions, then gone.
     case inquiry
+
+    var isLasting: Bool { if case .inquiry = self { false } else { true } }
 
     var type: rd_kafka_type_t {
         if case .producer = self { RD_KAFKA_PRODUCER } else { RD_KAFKA_CONSUMER }
@@ -172,7 +174,8 @@ extension KafkaConfiguration {
         let user = properties.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         let own = [
             ("bootstrap.servers", servers), ("client.id", clientID), ("client.software.name", "tributary"),
-            ("log.queue", "true"), ("statistics.interval.ms", "\(statisticsInterval.milliseconds32)"),
+            ("log.queue", "true"),
+            ("statistics.interval.ms", "\((role.isLasting ? statisticsInterval : .zero).milliseconds32)"),
         ]
         return common + defaults(for: role) + user + own + required(for: role)
     }

@@ -22,9 +22,9 @@ public final class KafkaLog: RecordLog {
     private let kafka: KafkaConfiguration
     private let producer: KafkaProducer
     private let reader: KafkaReader
-    /// Why nothing may be written; nil: it may.
-    public let writeRefusal: String?
     private let shared: SharedState
+    private let questions: Questions
+    private let statistics: LatestStatistics
 
     // MARK: - Opening
 
@@ -32,26 +32,34 @@ public final class KafkaLog: RecordLog {
     ///
     /// - Throws: `LogError`: `notAStore` where there is no topic, `unavailable` where no broker answers, `noPermission`.
     public static func open(_ place: KafkaPlace) async throws(LogError) -> KafkaLog {
-        let kafka = try place.configuration()
+        var kafka = try place.configuration()
+        let statistics = LatestStatistics()
+        kafka.statistics = { statistics.note($0) }
         let report = try await KafkaTopic.check(place)
         do {
-            return try await onOwnThread(named: "kafka-open") { try KafkaLog(place, kafka, report) }
+            return try await onOwnThread(named: "kafka-open") { [kafka] in
+                try KafkaLog(place, kafka, report, statistics)
+            }
         } catch {
             throw LogError(error, servers: place.servers)
         }
     }
 
-    private init(_ place: KafkaPlace, _ kafka: KafkaConfiguration, _ report: KafkaTopic.Report) throws(KafkaError) {
+    private init(
+        _ place: KafkaPlace, _ kafka: KafkaConfiguration, _ report: KafkaTopic.Report, _ statistics: LatestStatistics
+    ) throws(KafkaError) {
         let topicBytes = report.settings?["max.message.bytes"].flatMap { Int($0) } ?? KafkaLogLimits.topicMessageBytes
         description = LogDescription(
             name: "kafka \(place.servers) store \(place.store)", channels: report.partitions, isOnlyWriter: false,
-            maxRecordBytes: max(0, min(topicBytes, KafkaLogLimits.topicMessageBytes) - KafkaLogLimits.batchOverhead))
+            maxRecordBytes: max(0, min(topicBytes, KafkaLogLimits.topicMessageBytes) - KafkaLogLimits.batchOverhead),
+            writeRefusal: Self.refusal(report, place))
         self.place = place
         self.kafka = kafka
-        writeRefusal = Self.refusal(report, place)
-        openingNotes = Self.notes(report, writeRefusal)
+        openingNotes = Self.notes(report, description.writeRefusal)
         let shared = SharedState(channels: report.partitions)
         self.shared = shared
+        questions = Questions(kafka, topic: place.topic, patience: place.patience) { shared.isClosed }
+        self.statistics = statistics
         let reader = try KafkaReader(kafka, topic: place.topic)
         self.reader = reader
         do {
@@ -91,7 +99,7 @@ public final class KafkaLog: RecordLog {
     public func append(_ record: LogRecord, to channel: Int, tag: LogTag) {
         precondition(channel >= 0 && channel < description.channels, "no such channel")
         if record.byteCount > description.maxRecordBytes { return reject(tag, .tooLarge) }
-        if let writeRefusal { return reject(tag, .failed(writeRefusal)) }
+        if let refusal = description.writeRefusal { return reject(tag, .failed(refusal)) }
         let sent = producer.send(
             KafkaRecord(key: record.key, value: record.value, partition: channel), tag: tag.number)
         if !sent { reject(tag, .failed("the log is closed; open it again")) }
@@ -142,7 +150,14 @@ public final class KafkaLog: RecordLog {
 
     public func record(at offset: Int64, in channel: Int) async throws(LogError) -> StoredRecord? {
         precondition(channel >= 0 && channel < description.channels, "no such channel")
-        let found = try await ask { inquiry throws(KafkaError) in try inquiry.record(at: offset, in: channel) }
+        let found: KafkaStoredRecord?
+        do {
+            found = try await ask(doubting: { $0 == nil }) { inquiry throws(KafkaError) in
+                try inquiry.record(at: offset, in: channel)
+            }
+        } catch where error.code == .damaged {
+            throw LogError(.damaged, Delivery.damage(offset, channel, error.message))
+        }
         return found.map {
             StoredRecord(
                 offset: $0.offset, appendTime: $0.timestamp, record: LogRecord(key: $0.key, value: $0.value))
@@ -150,21 +165,27 @@ public final class KafkaLog: RecordLog {
     }
 
     private func ask<R: Sendable>(
+        doubting isDoubtful: @escaping @Sendable (R) -> Bool = { _ in false },
         _ body: @escaping @Sendable (KafkaInquiry) throws(KafkaError) -> R
     ) async throws(LogError) -> R {
         try shared.beginQuestion()
         defer { shared.endQuestion() }
-        let (kafka, place, shared) = (kafka, place, shared)
+        let questions = questions
         do {
-            return try await onOwnThread(named: "kafka-ask") {
-                let inquiry = try KafkaInquiry(
-                    kafka, topic: place.topic, within: place.patience, isCancelled: { shared.isClosed })
-                defer { inquiry.close() }
-                return try body(inquiry)
-            }
+            return try await onOwnThread(named: "kafka-ask") { try questions.ask(doubting: isDoubtful, body) }
         } catch {
             throw LogError(error, servers: place.servers)
         }
+    }
+
+    public var figures: [LogFigure] {
+        let (waiting, inFlight) = producer.outstanding
+        return [
+            LogFigure("kafka_waiting_records", "Records that Kafka's client library does not have yet", Double(waiting)),
+            LogFigure(
+                "kafka_unacknowledged_records", "Records that Kafka's client library has and that are not acknowledged",
+                Double(inFlight)),
+        ] + statistics.figures
     }
 
     // MARK: - Closing
@@ -180,6 +201,7 @@ public final class KafkaLog: RecordLog {
         shared.drain(to: ends(by: end), by: end)
         reader.wake()
         shared.waitForQuiet()
+        questions.close()
         reader.close()
         shared.endClose()
     }

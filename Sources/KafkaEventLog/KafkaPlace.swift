@@ -17,8 +17,11 @@ public struct KafkaPlace: Sendable {
     public var replication: Int?
     /// The longest that opening, closing and single questions wait for brokers.
     public var patience = KafkaLogLimits.patience
-    /// Gets what the client library has to say: a level as syslog's (3 error … 7 debug), and text.
-    public var log: @Sendable (Int, String) -> Void = { _, _ in }
+    /// Gets what the client library has to say: a level as syslog's (3 error … 7 debug), its word for what it is about,
+    /// as FAIL, and text.
+    public var log: @Sendable (Int, String, String) -> Void = { _, _, _ in }
+    /// How often the clients count for `KafkaLog.figures`; zero: never.
+    public var statisticsInterval: Duration = .zero
 
     public init(servers: String, store: String, properties: [String: String] = [:]) {
         self.servers = servers
@@ -46,7 +49,8 @@ public struct KafkaPlace: Sendable {
                 servers: servers, clientID: "tributary-\(store)", properties: properties,
                 acceptsUnverifiedServers: acceptsUnverifiedServers)
             let log = log
-            kafka.log = { log($0.level, "\($0.facility): \($0.message)") }
+            kafka.log = { log($0.level, $0.facility, $0.message) }
+            kafka.statisticsInterval = statisticsInterval
             return kafka
         } catch {
             throw LogError(error)

@@ -32,6 +32,9 @@ public struct KeyValueError: Error, Sendable, Equatable, CustomStringConvertible
 public final class KeyValueStore: @unchecked Sendable {
     public enum Place: Sendable {
         case directory(String)
+        /// A directory that another process may have open and write to: shows what that had flushed, and cannot be
+        /// written.
+        case readOnly(String)
         case memory
     }
 
@@ -82,12 +85,19 @@ public final class KeyValueStore: @unchecked Sendable {
             environment = nil
             path = directory
             Self.removeEmptyLogs(in: directory)
+        case .readOnly(let directory):
+            environment = nil
+            path = directory
         case .memory:
             environment = rocksdb_create_mem_env()
             rocksdb_options_set_env(options, environment)
         }
         var message: UnsafeMutablePointer<CChar>?
-        guard let opened = rocksdb_open(options, path, &message), message == nil else {
+        let isReadOnly = if case .readOnly = place { true } else { false }
+        let result =
+            isReadOnly
+            ? rocksdb_open_for_read_only(options, path, 0, &message) : rocksdb_open(options, path, &message)
+        guard let opened = result, message == nil else {
             let text = Self.take(message)
             Self.destroy(options, tableOptions, cache, writeOptions, readOptions, environment)
             throw KeyValueError(text)
@@ -123,7 +133,8 @@ public final class KeyValueStore: @unchecked Sendable {
         // Most look-ups of an append id or a new stream find nothing: whole-key filters answer them, in memory too.
         rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10))
         rocksdb_block_based_options_set_whole_key_filtering(table, 1)
-        rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.1)
+        rocksdb_options_set_memtable_prefix_bloom_size_ratio(
+            options, Double(limits.filterBytes) / Double(limits.memtableBytes))
         rocksdb_options_set_memtable_whole_key_filtering(options, 1)
         rocksdb_block_based_options_set_block_cache(table, cache)
         rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
@@ -137,9 +148,11 @@ public final class KeyValueStore: @unchecked Sendable {
     }
 
     /// Flushes what is only in memory, and closes. What a full disk has no room for is let go.
-    public func close() {
+    ///
+    /// - Parameter flushing: false lets go of what is only in memory.
+    public func close(flushing: Bool = true) {
         precondition(!isClosed, "a KeyValueStore is closed once")
-        try? flush()
+        if flushing { try? flush() }
         isClosed = true
         rocksdb_cancel_all_background_work(db, 1)
         rocksdb_close(db)
@@ -202,15 +215,19 @@ public final class KeyValueStore: @unchecked Sendable {
         if message != nil { throw KeyValueError(Self.take(message)) }
     }
 
-    /// Brings everything that was written to the disk.
+    /// Bytes written since the last flush began.
+    public var unflushedBytes: Int { unflushed.withLock { $0 } }
+
+    /// Brings everything that was written so far to the disk, and nothing that is written later.
     ///
+    /// - Parameter waits: false returns when that has begun.
     /// - Throws: what RocksDB says, or that the disk has no room for it; then nothing was tried.
-    public func flush() throws(KeyValueError) {
+    public func flush(waits: Bool = true) throws(KeyValueError) {
         try checkRoom()
-        let written = unflushed.withLock { $0 }
+        let written = unflushedBytes
         var message: UnsafeMutablePointer<CChar>?
         let flushOptions = rocksdb_flushoptions_create()
-        rocksdb_flushoptions_set_wait(flushOptions, 1)
+        rocksdb_flushoptions_set_wait(flushOptions, waits ? 1 : 0)
         rocksdb_flush(db, flushOptions, &message)
         rocksdb_flushoptions_destroy(flushOptions)
         if message != nil { throw KeyValueError(Self.take(message)) }
@@ -219,7 +236,7 @@ public final class KeyValueStore: @unchecked Sendable {
 
     /// Debian's RocksDB ends the process where a write to the disk fails, so none is begun that cannot succeed.
     private func checkRoom() throws(KeyValueError) {
-        let written = unflushed.withLock { $0 }
+        let written = unflushedBytes
         guard let disk, written > 0 else { return }
         // Memtables that were written out meanwhile are counted by the one, filters in memory by the other.
         var inMemory: UInt64 = 0
@@ -245,6 +262,8 @@ public final class KeyValueStore: @unchecked Sendable {
 public struct KeyValueLimits: Sendable {
     /// Bytes of one memtable: when it is full it is written out in the background.
     public var memtableBytes = 64 << 20
+    /// Bytes of a memtable's filter.
+    public var filterBytes = 6 << 20
     /// How many memtables there may be, the one that is filled included.
     public var memtables = 4
     /// Bytes of the cache of blocks.
@@ -260,4 +279,13 @@ public struct KeyValueLimits: Sendable {
     public var checkBytes = 1 << 20
 
     public init() {}
+
+    /// For an owner that says when to flush: nothing reaches the disk before `KeyValueStore.flush`.
+    ///
+    /// - Parameter bytes: the most that is written between two flushes.
+    public static func flushedByOwner(every bytes: Int) -> KeyValueLimits {
+        var limits = KeyValueLimits()
+        limits.memtableBytes = 16 * bytes
+        return limits
+    }
 }

@@ -92,6 +92,23 @@ public enum Files {
         try syncDirectory(parent(of: path))
     }
 
+    /// Gives a file or a directory another name in the same directory, and makes that durable.
+    public static func move(_ path: String, to other: String) throws(SegmentError) {
+        try rename(path, to: other)
+        try syncDirectory(parent(of: path))
+    }
+
+    /// Deletes a directory and the files in it; nothing where it is absent.
+    ///
+    /// - Throws: what the system says; a directory within it is refused.
+    public static func removeDirectory(_ path: String) throws(SegmentError) {
+        guard try kind(of: path) != .absent else { return }
+        for name in try names(in: path) {
+            guard unlink(path + "/" + name) == 0 else { throw error(errno, path + "/" + name, "cannot remove it") }
+        }
+        guard rmdir(path) == 0 else { throw error(errno, path, "cannot remove it") }
+    }
+
     static func rename(_ path: String, to other: String) throws(SegmentError) {
         guard Glibc.rename(path, other) == 0 else { throw error(errno, other, "cannot rename \(path) to it") }
     }

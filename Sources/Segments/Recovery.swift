@@ -5,8 +5,8 @@ public struct TornTail: Sendable, Equatable {
     public var file: String
     public var position: Int
     public var byteCount: Int
-    /// The file beside the segments that keeps the bytes.
-    public var copy: String
+    /// The file beside the segments that keeps the bytes; nil where they were not to be kept.
+    public var copy: String?
 }
 
 extension SegmentWriter {
@@ -73,9 +73,13 @@ extension SegmentWriter {
     /// with zeros, and what is not known synced is written again and synced, before this returns. Where anything that
     /// was synced does not check, nothing is changed.
     ///
+    /// - Parameters:
+    ///   - fileBytes: size of the files made from now on, 4 KiB to almost 4 GiB.
+    ///   - keepsTornTail: whether a torn tail is copied aside; not needed for a copy of what can be had elsewhere.
     /// - Throws: `damaged`, `foreign`, `newerFormat`, `noSpace`, or what the system says.
     public static func open(
-        in storage: any SegmentStorage, store: StoreUUID, fileBytes: Int = SegmentLimits.fileBytes
+        in storage: any SegmentStorage, store: StoreUUID, fileBytes: Int = SegmentLimits.fileBytes,
+        keepsTornTail: Bool = true
     ) throws(SegmentError) -> SegmentWriter {
         let seed = StoreSeed(store)
         let names = try storage.names()
@@ -90,7 +94,7 @@ extension SegmentWriter {
         }
 
         try storage.syncNames()
-        let tornTail = try cutTail(decision, file, name, names, storage)
+        let tornTail = try cutTail(decision, file, name, names, storage, keepsTornTail)
         try rewrite(file, decision.knownSynced..<decision.end)
         try file.sync()
 
@@ -159,11 +163,11 @@ extension SegmentWriter {
     /// Copies what lies behind the log's end aside and overwrites it with zeros; the caller syncs.
     private static func cutTail(
         _ decision: TailDecision, _ file: any SegmentFile, _ name: String, _ names: [String],
-        _ storage: any SegmentStorage
+        _ storage: any SegmentStorage, _ keepsCopy: Bool
     ) throws(SegmentError) -> TornTail? {
         let range = decision.end..<decision.tornEnd
         guard !range.isEmpty else { return nil }
-        let copy = try copyAside(range, of: file, name, names, storage)
+        let copy = keepsCopy ? try copyAside(range, of: file, name, names, storage) : nil
         for part in parts(of: range) {
             let zeros = [UInt8](repeating: 0, count: part.count)
             try zeros.reading { raw throws(SegmentError) in try file.write(raw, at: part.lowerBound) }

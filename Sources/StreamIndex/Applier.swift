@@ -95,6 +95,26 @@ final class Applier {
         lanes[partition].halted = lanes[partition].halted ?? error
     }
 
+    /// Takes from `entries` the records that would halt their partitions and all that follow there: a node's copy holds
+    /// what is applied and nothing else.
+    func halts(in entries: inout [RunEntry], _ bytes: Span<UInt8>) -> [(channel: Int, error: IndexError)] {
+        var halts: [(channel: Int, error: IndexError)] = []
+        for entry in entries where RecordEnvelope.mayHalt(bytes: bytes, value: entry.value) {
+            guard !halts.contains(where: { $0.channel == entry.channel }),
+                case .halt(let reason) = parse(entry, bytes)
+            else { continue }
+            halts.append((entry.channel, Self.halted(reason, entry.channel, entry.offset)))
+            entries.removeAll { $0.channel == entry.channel && $0.offset >= entry.offset }
+        }
+        return halts
+    }
+
+    private func parse(_ entry: RunEntry, _ bytes: Span<UInt8>) -> Parsed {
+        RecordEnvelope.parse(
+            bytes: bytes, key: entry.key, value: entry.value, channel: entry.channel,
+            partitions: store.identity.partitions, store: store.identity.store)
+    }
+
     /// Applies a run, and says what was decided where `reports` asks for it.
     ///
     /// Offsets must be dense: the caller has looked.
@@ -118,12 +138,9 @@ final class Applier {
 
     private func apply(_ entry: RunEntry, _ bytes: Span<UInt8>, _ reports: Bool) throws(IndexError) {
         let channel = entry.channel
-        let parsed = RecordEnvelope.parse(
-            bytes: bytes, key: entry.key, value: entry.value, channel: channel,
-            partitions: store.identity.partitions, store: store.identity.store)
         var code: UInt32
         var firstVersion: Int64 = -1
-        switch parsed {
+        switch parse(entry, bytes) {
         case .halt(let reason):
             return halt(channel, Self.halted(reason, channel, entry.offset))
         case .foreign(let reason):

@@ -24,11 +24,14 @@ final class IndexStore: Sendable {
     let keyValue: KeyValueStore
     let segments: SegmentReader
     let identity: Identity
+    /// The segments are this node's copy of a log that keeps none.
+    let isCopy: Bool
 
-    init(keyValue: KeyValueStore, segments: SegmentReader, identity: Identity) {
+    init(keyValue: KeyValueStore, segments: SegmentReader, identity: Identity, isCopy: Bool) {
         self.keyValue = keyValue
         self.segments = segments
         self.identity = identity
+        self.isCopy = isCopy
     }
 
     func state(of name: [UInt8]) throws(IndexError) -> StreamState? {
@@ -136,7 +139,7 @@ final class IndexStore: Sendable {
             try segments.read(places, into: &page, frames: &frames)
             return frames
         } catch {
-            throw IndexError(error)
+            throw isCopy ? NodeCopy.inWords(error) : IndexError(error)
         }
     }
 }
@@ -155,7 +158,7 @@ func inWordsOfTheIndex<R>(_ body: () throws -> R) throws -> R {
 /// What went wrong in the index. The message says what to do.
 public struct IndexError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Code: Sendable, Equatable {
-        case damaged, unavailable, closed, mismatch, halted, notOurs, newerFormat, deadline
+        case damaged, unavailable, closed, mismatch, halted, notOurs, newerFormat, deadline, locked, noPermission
     }
 
     public let code: Code
@@ -172,7 +175,9 @@ public struct IndexError: Error, Sendable, Equatable, CustomStringConvertible {
             case .damaged, .foreign, .notFound: .damaged
             case .newerFormat: .newerFormat
             case .closed: .closed
-            case .noSpace, .noPermission, .locked, .io: .unavailable
+            case .locked: .locked
+            case .noPermission: .noPermission
+            case .noSpace, .io: .unavailable
             }
         self.init(code, error.description)
     }

@@ -17,30 +17,50 @@ public struct OpenedLog: Sendable {
     public var segments: SegmentReader?
     /// Where RocksDB keeps its files; nil: in memory.
     public var indexDirectory: String?
+    /// Where the index keeps the records of a log without files; nil: in memory.
+    public var copy: CopyPlace?
     /// What opening has to say to people.
     public var notes: [String]
     /// Lets others have the place; called when log and index are closed.
     public var release: @Sendable () -> Void
 
     public init(
-        log: any RecordLog, segments: SegmentReader?, indexDirectory: String?, notes: [String] = [],
-        release: @escaping @Sendable () -> Void = {}
+        log: any RecordLog, segments: SegmentReader?, indexDirectory: String?, copy: CopyPlace? = nil,
+        notes: [String] = [], release: @escaping @Sendable () -> Void = {}
     ) {
         self.log = log
         self.segments = segments
         self.indexDirectory = indexDirectory
+        self.copy = copy
         self.notes = notes
         self.release = release
     }
+}
 
-    /// Bytes of the log's own files; 0 where it has none.
-    public var byteCount: Int64 { segments?.byteCount ?? 0 }
+/// Where a node keeps its copy of a log's records.
+public struct CopyPlace: Sendable {
+    public var directory: String
+    /// Size of the files made from now on: 4 KiB to almost 4 GiB.
+    public var segmentBytes: Int
+    /// Bytes of records, or of the index over them, after which both are brought to the disk.
+    public var checkpointBytes: Int
+
+    public init(
+        _ directory: String, segmentBytes: Int = SegmentLimits.fileBytes,
+        checkpointBytes: Int = IndexLimits.checkpointBytes
+    ) {
+        self.directory = directory
+        self.segmentBytes = segmentBytes
+        self.checkpointBytes = checkpointBytes
+    }
 }
 
 /// What an index is opened on.
 public struct IndexSource: Sendable {
     public var opened: OpenedLog
     public var limits: AppendLimits
+    /// How often the log is compared with what was applied of it.
+    public var comparesEvery = IndexLimits.comparisonInterval
     public var say: IndexSay
     /// Records applied and records to apply, while the index catches up at open.
     public var progress: @Sendable (Int64, Int64) -> Void
@@ -71,28 +91,32 @@ public final class IndexedLog: Sendable {
     private let waits: AppliedWaits
     private let handler: IndexHandler
     private let isClosed = Atomic<Bool>(false)
+    private let pagesRead = Atomic<Int>(0)
+    private let eventsRead = Atomic<Int>(0)
     /// How many comparisons are at work on threads of their own.
     private let comparisons = Monitor(0)
     /// One at a time: they use one place.
     private let isComparing = Monitor(false)
 
-    private init(
-        store: IndexStore, log: any RecordLog, ownSegments: SegmentWriter?, applier: sending Applier,
-        source: IndexSource
-    ) {
-        identity = store.identity
-        self.store = store
-        self.log = log
-        self.ownSegments = ownSegments
-        let offsets = applier.lanes.map(\.state.nextOffset)
+    private init(_ parts: consuming sending IndexParts, _ source: IndexSource) {
+        identity = parts.store.identity
+        store = parts.store
+        log = source.opened.log
+        ownSegments = parts.writer
+        let offsets = parts.applier.lanes.map(\.state.nextOffset)
         readers = ReadLane(
             threads: IndexLimits.readerThreads, name: "index-reader", inFlight: IndexLimits.readsInFlight)
         lister = ReadLane(threads: 1, name: "index-lister", inFlight: IndexLimits.readsInFlight)
         checker = ReaderThreads(count: 1, name: "index-checker")
         proposer = Proposer(log: log, store: store, checker: checker, limits: source.limits)
         waits = AppliedWaits(nextOffsets: offsets)
+        let (keyValue, copy) = (store.keyValue, source.opened.copy)
+        let checkpoints = parts.writer.map {
+            Checkpoints(writer: $0, keyValue: keyValue, every: copy?.checkpointBytes)
+        }
         handler = IndexHandler(
-            applier, log: log, writer: ownSegments, proposer: proposer, waits: waits, say: source.say)
+            parts.applier, store.identity, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits,
+            say: source.say)
     }
 
     /// Lower-case UUID.
@@ -119,22 +143,7 @@ public final class IndexedLog: Sendable {
     }
 
     private static func open(_ source: IndexSource, _ identity: Identity) throws -> IndexedLog {
-        let own = source.opened.segments == nil ? try memorySegments(identity) : nil
-        let segments = source.opened.segments ?? own!.reader
-        let keyValue = try IndexFiles.open(directory: source.opened.indexDirectory, identity)
-        let store = IndexStore(keyValue: keyValue, segments: segments, identity: identity)
-        do {
-            let applier = try Applier(store)
-            return IndexedLog(store: store, log: source.opened.log, ownSegments: own, applier: applier, source: source)
-        } catch {
-            keyValue.close()
-            throw error
-        }
-    }
-
-    private static func memorySegments(_ identity: Identity) throws -> SegmentWriter {
-        try SegmentWriter.create(
-            in: MemoryStorage(), store: StoreUUID(high: identity.store.high, low: identity.store.low))
+        IndexedLog(try IndexParts.open(source, identity), source)
     }
 
     /// Compares the index with the log, then follows the log to the end it has now.
@@ -144,20 +153,24 @@ public final class IndexedLog: Sendable {
         for channel in 0..<identity.partitions {
             let state = try await job { [store] in try store.partitionState(channel) }
             let bounds = try await log.bounds(of: channel)
-            if channel == 0 { try LogComparison.check(identity, state) }
-            try await LogComparison.check(log, channel: channel, bounds: bounds, state)
+            try await LogComparison.check(log, KnownChannel(channel, state), identity)
             offsets.append(state.nextOffset)
             ends.append(bounds.upperBound)
         }
         try log.start(from: offsets, handler: handler)
+        if !log.description.isOnlyWriter { handler.watch.start(handler, every: source.comparesEvery) }
         let total = zip(offsets, ends).reduce(0) { $0 + $1.1 - $1.0 }
         let report = source.progress
+        var done: Int64 = 0
         for (channel, end) in ends.enumerated() where end > offsets[channel] {
             var next = offsets[channel]
             while next < end {
-                next = min(end, next + IndexLimits.catchUpStep)
+                let step = min(IndexLimits.catchUpStep, end - next)
+                next += step
                 switch await waits.offset(next - 1, in: channel, until: .distant) {
-                case .reached: report(next - offsets[channel], total)
+                case .reached:
+                    done += step
+                    report(done, total)
                 // What lies before the halt can be read, and the other partitions go on.
                 case .failed(let error) where error.code == .halted: next = end
                 case .failed(let error): throw error
@@ -173,6 +186,7 @@ public final class IndexedLog: Sendable {
         proposer.stop()
         readers.stop()
         lister.stop()
+        handler.watch.end()
         await log.close()
         waits.fail(channel: nil, IndexError(.closed, "the store is closed"))
         try? await onOwnThread(named: "index-close") { [self] in
@@ -181,8 +195,9 @@ public final class IndexedLog: Sendable {
             checker.close()
             comparisons.wait { $0 == 0 ? () : nil }
             proposer.finish()
-            try? ownSegments?.close()
-            store.keyValue.close()
+            // What points to records that may be lost stays in memory.
+            let isSynced = (try? ownSegments?.close()) != nil || ownSegments == nil
+            store.keyValue.close(flushing: isSynced)
         }
     }
 
@@ -250,11 +265,27 @@ public final class IndexedLog: Sendable {
     }
 
     public func page(_ request: StreamPageRequest) async throws -> StreamPage {
-        try await job { [store] in try store.page(request) }
+        let page = try await job { [store] in try store.page(request) }
+        noteRead(page.events.count)
+        return page
     }
 
     public func page(_ request: SequencePageRequest) async throws -> SequencePage {
-        try await job { [store] in try store.page(request) }
+        let page = try await job { [store] in try store.page(request) }
+        noteRead(page.events.count)
+        return page
+    }
+
+    private func noteRead(_ events: Int) {
+        pagesRead.add(1, ordering: .relaxed)
+        eventsRead.add(events, ordering: .relaxed)
+    }
+
+    public var activity: IndexActivity {
+        let inside = proposer.inside
+        return IndexActivity(
+            appends: proposer.figures, appendsInFlight: inside.count, bytesInFlight: inside.bytes,
+            pagesRead: pagesRead.load(ordering: .relaxed), eventsRead: eventsRead.load(ordering: .relaxed))
     }
 
     public func summaries(of streams: [[UInt8]]) async throws -> [StreamSummary] {
@@ -274,6 +305,8 @@ public final class IndexedLog: Sendable {
     ///
     /// - Parameter partition: nil: all.
     public func waitForBarrier(in partition: Int?, deadline: Duration) async throws {
+        // Of a record without a tag nobody would hear that it was refused.
+        if let refusal = log.description.writeRefusal { throw IndexError(.unavailable, refusal) }
         let channels = partition.map { $0...$0 } ?? 0...(identity.partitions - 1)
         for channel in channels {
             let id = RecordID(high: UInt64.random(in: 0 ... .max), low: UInt64.random(in: 0 ... .max))
@@ -304,6 +337,9 @@ public final class IndexedLog: Sendable {
     private func partition(of name: Span<UInt8>, partitions: Int) -> Int {
         AppendRule.partition(of: name, partitions: partitions)
     }
+
+    /// Bytes of the records' files as far as they are durable; 0 where they are in memory.
+    public var logBytes: Int64 { ownSegments == nil || store.isCopy ? store.segments.byteCount : 0 }
 
     /// Why partitions do not run; nil for those that do.
     public var halts: [IndexError?] { handler.halts }

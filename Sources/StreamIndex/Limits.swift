@@ -6,6 +6,8 @@ public enum IndexLimits {
     static let placeBlock: Int64 = 64
     /// Sequences in one bitmap of a category or an event type, and between two time entries.
     static let bitmapBlock: Int64 = 256
+    /// Bytes of records, or of the index over them, after which a node syncs its segments and flushes its index.
+    public static let checkpointBytes = 32 << 20
     /// Offsets between two digests that are kept.
     static let digestEvery: Int64 = 4_096
     /// Stream states that the applier keeps in memory.
@@ -28,6 +30,11 @@ public enum IndexLimits {
     /// Newer events in a conflict.
     public static let conflictEvents = 100
     public static let conflictBytes = 256 << 10
+    /// Between two comparisons of the log with what was applied of it, and between two tries after a loss of contact.
+    public static let comparisonInterval = Duration.seconds(60)
+    static let comparisonPause = Duration.milliseconds(250)
+    /// Between a comparison that finds a difference and the one that confirms it.
+    static let secondOpinion = Duration.milliseconds(500)
     /// How long the applier waits before it reads a missing offset again; then it halts.
     static let restartsForAGap = 1
     /// Pause before a record that the log could not store is written again.

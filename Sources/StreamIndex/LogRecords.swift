@@ -24,34 +24,51 @@ public struct ExplainedRecord: Sendable {
     public var attempt: UInt32?
 }
 
+/// A page of them, and where the next one is looked for.
+public struct ExplainedPage: Sendable {
+    public var records: [ExplainedRecord] = []
+    /// How many records of the segments lie before those that were not looked at.
+    public var nextFrame: Int64
+
+    public init(nextFrame: Int64) {
+        self.nextFrame = nextFrame
+    }
+}
+
 extension IndexedLog {
     /// A page of a partition's records from `offset` on, in log order, as far as they are applied.
-    public func records(partition: Int, from offset: Int64) async throws -> [ExplainedRecord] {
+    ///
+    /// - Parameter frame: of the page before; 0 for the first.
+    public func records(partition: Int, from offset: Int64, frame: Int64) async throws -> ExplainedPage {
         try await longJob { [store, ownSegments] in
             try inWordsOfTheIndex {
                 try ownSegments?.sync()
-                return try store.records(partition, from: offset)
+                return try store.records(partition, from: offset, frame)
             }
         }
     }
 }
 
 extension IndexStore {
-    fileprivate func records(_ partition: Int, from offset: Int64) throws -> [ExplainedRecord] {
-        var records: [ExplainedRecord] = []
+    fileprivate func records(_ partition: Int, from offset: Int64, _ frame: Int64) throws -> ExplainedPage {
         var bytes = 0
         let end = try partitionState(partition).nextOffset
         // With one channel a record's offset is its number in the files; with several, all of them are looked through.
-        let start = identity.partitions == 1 ? offset : 0
-        try segments.scan(from: start) { run in
-            for frame in run.frames where frame.channel == partition && frame.offset >= offset && frame.offset < end {
-                records.append(try explain(frame, run.bytes))
+        var page = ExplainedPage(nextFrame: identity.partitions == 1 ? offset : frame)
+        guard offset < end else { return page }
+        try segments.scan(from: page.nextFrame) { run in
+            for (index, frame) in run.frames.enumerated() where frame.channel == partition && frame.offset >= offset {
+                guard frame.offset < end else { return false }
+                page.records.append(try explain(frame, run.bytes))
+                page.nextFrame = run.firstFrame + Int64(index) + 1
                 bytes += (frame.key?.count ?? 0) + (frame.value?.count ?? 0)
-                if records.count >= IndexLimits.logPageRecords || bytes >= IndexLimits.logPageBytes { return false }
+                if page.records.count >= IndexLimits.logPageRecords || bytes >= IndexLimits.logPageBytes {
+                    return false
+                }
             }
             return true
         }
-        return records
+        return page
     }
 
     private func explain(_ frame: SegmentFrame, _ bytes: [UInt8]) throws(IndexError) -> ExplainedRecord {

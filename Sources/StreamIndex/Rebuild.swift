@@ -33,7 +33,8 @@ public enum IndexRebuild {
             throw IndexError(.unavailable, "a store in memory has no index to rebuild")
         }
         let store = try inWordsOfTheIndex {
-            try build(from: segments, directory: directory, upTo: nil, progress: progress)
+            try build(
+                from: segments, directory: directory, identity(in: segments), upTo: nil, progress: progress)
         }
         defer { store.keyValue.close() }
         let partitions = try (0..<store.identity.partitions).map { try store.partitionState($0) }
@@ -42,13 +43,39 @@ public enum IndexRebuild {
             events: partitions.reduce(0) { $0 + $1.nextSequence }, digests: partitions.map(\.digest))
     }
 
+    /// Makes a node's index anew: from its copy of the records as far as that is whole, then from the log. What is behind
+    /// the first damage is deleted. Closes the log.
+    public static func run(onNode source: IndexSource) async throws -> RebuiltIndex {
+        guard let directory = source.opened.indexDirectory, let copy = source.opened.copy else {
+            throw IndexError(.unavailable, "a store in memory has no index to rebuild")
+        }
+        let identity = try await StoreCreation.identity(of: source.opened.log)
+        try await onOwnThread(named: "index-rebuild") {
+            try NodeCopy.inWordsOfTheCopy {
+                try NodeCopy.cut(copy.directory, identity, source.say)
+                try NodeDirectory.dropIndex(directory)
+            }
+        }
+        let index = try await IndexedLog.open(source)
+        let summaries: [PartitionSummary]
+        do {
+            summaries = try await index.partitionSummaries()
+        } catch {
+            await index.close()
+            throw error
+        }
+        await index.close()
+        return RebuiltIndex(
+            records: summaries.reduce(0) { $0 + $1.appliedOffset + 1 }, events: summaries.reduce(0) { $0 + $1.events },
+            digests: summaries.map(\.digest))
+    }
+
     static func build(
-        from segments: SegmentReader, directory: String?, upTo ends: [Int64]?,
+        from segments: SegmentReader, directory: String?, _ identity: Identity, upTo ends: [Int64]?,
         progress: (Int64, Int64) throws -> Void
     ) throws -> IndexStore {
-        let identity = try identity(in: segments)
         let keyValue = try IndexFiles.open(directory: directory, identity)
-        let store = IndexStore(keyValue: keyValue, segments: segments, identity: identity)
+        let store = IndexStore(keyValue: keyValue, segments: segments, identity: identity, isCopy: false)
         do {
             let applier = try Applier(store)
             let total = segments.frameCount
@@ -127,7 +154,7 @@ extension IndexedLog {
                 other = try inWordsOfTheIndex {
                     try ownSegments?.sync()
                     return try IndexRebuild.build(
-                        from: store.segments, directory: directory, upTo: ends
+                        from: store.segments, directory: directory, store.identity, upTo: ends
                     ) { done, total in
                         try check()
                         progress(done, total)

@@ -4,7 +4,8 @@ import StreamIndex
 
 extension EventStore {
     /// Throws the index away and makes it anew from the log; the store must not be open. The new one takes the old
-    /// one's place when it is complete.
+    /// one's place when it is complete. On a node of a log elsewhere it is made from the node's own copy of the records,
+    /// which is checked and cut where something in it is damaged, and then from the log.
     ///
     /// - Parameter progress: called from a thread of the rebuild, after every few thousand records.
     /// - Throws: `StoreError`, as `open`; `unavailable` for a store that keeps no files.
@@ -12,9 +13,12 @@ extension EventStore {
         _ location: Location, progress: @escaping @Sendable (StoreProgress) -> Void = { _ in }
     ) async throws -> RebuildReport {
         try await translated {
-            let opened = try await location.open(.never)
+            let opened = try await location.open(.never) { _ in }
             do {
-                let report = try await onOwnThread(named: "index-rebuild") { try rebuild(opened, progress) }
+                let report =
+                    opened.copy == nil
+                    ? try await onOwnThread(named: "index-rebuild") { try rebuild(opened, progress) }
+                    : try await rebuildNode(opened, progress)
                 await opened.log.close()
                 opened.release()
                 return report
@@ -24,6 +28,15 @@ extension EventStore {
                 throw error
             }
         }
+    }
+
+    private static func rebuildNode(
+        _ opened: OpenedLog, _ progress: @escaping @Sendable (StoreProgress) -> Void
+    ) async throws -> RebuildReport {
+        let source = IndexSource(
+            opened, progress: { done, total in progress(StoreProgress(recordsDone: done, recordsTotal: total)) })
+        let rebuilt = try await IndexRebuild.run(onNode: source)
+        return RebuildReport(records: rebuilt.records, events: rebuilt.events, digests: rebuilt.digests)
     }
 
     private static func rebuild(
@@ -105,7 +118,7 @@ extension EventStore {
             return StoreStatistics(
                 store: index.storeID, location: opened.log.description.name, partitions: partitions,
                 events: summaries.reduce(0) { $0 + $1.events }, streams: summaries.reduce(0) { $0 + $1.streams },
-                logBytes: opened.byteCount, indexBytes: try await index.indexBytes())
+                logBytes: index.logBytes, indexBytes: try await index.indexBytes())
         }
     }
 
@@ -129,7 +142,7 @@ public struct LogRecordSequence: AsyncSequence, Sendable {
         private let store: EventStore
         private let partition: Int
         private var offset: Int64
-        private var page: [ExplainedRecord] = []
+        private var page = ExplainedPage(nextFrame: 0)
         private var place = 0
 
         init(_ sequence: LogRecordSequence) {
@@ -142,18 +155,20 @@ public struct LogRecordSequence: AsyncSequence, Sendable {
         ///
         /// - Throws: `StoreError`, `CancellationError`.
         public mutating func next() async throws -> LogEntry? {
-            if place == page.count {
-                let (index, partition, offset) = (store.index, partition, offset)
+            if place == page.records.count {
+                let (index, partition, offset, frame) = (store.index, partition, offset, page.nextFrame)
                 guard (0..<index.partitions).contains(partition) else {
                     throw StoreError(.unavailable, "the store has no partition \(partition)")
                 }
-                page = try await translated { try await index.records(partition: partition, from: offset) }
+                page = try await translated {
+                    try await index.records(partition: partition, from: offset, frame: frame)
+                }
                 place = 0
-                guard let last = page.last else { return nil }
+                guard let last = page.records.last else { return nil }
                 self.offset = last.offset + 1
             }
             defer { place += 1 }
-            return LogEntry(page[place])
+            return LogEntry(page.records[place])
         }
     }
 

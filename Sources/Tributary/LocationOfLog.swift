@@ -1,5 +1,5 @@
 package import EventLog
-import StreamIndex
+package import StreamIndex
 
 /// A log that was opened for a store, and what opening has to say to people.
 package struct LocatedLog: Sendable {
@@ -13,14 +13,35 @@ package struct LocatedLog: Sendable {
 }
 
 extension EventStore.Location {
-    /// A place of a log that keeps no files here: what of it is kept is in memory, and read anew at each opening.
+    /// A place of a log that keeps no files here.
+    ///
+    /// - Parameters:
+    ///   - directory: of this node, where its copy of the records and its index are; nil: in memory, and read
+    ///     anew at each opening.
+    ///   - place: how the copy is kept in its directory.
     package static func log(
+        directory: String? = nil, copyAs place: @escaping @Sendable (String) -> CopyPlace = { CopyPlace($0) },
         create: @escaping @Sendable () async throws -> Void,
-        open: @escaping @Sendable (EventStore.Creation) async throws -> LocatedLog
+        open: @escaping @Sendable (EventStore.Creation, @escaping LineSink) async throws -> LocatedLog
     ) -> Self {
-        Self(create: create) { creating in
-            let located = try await open(creating)
-            return OpenedLog(log: located.log, segments: nil, indexDirectory: nil, notes: located.notes)
+        Self(create: create) { creating, sink in
+            guard let directory else {
+                let located = try await open(creating, sink)
+                return OpenedLog(log: located.log, segments: nil, indexDirectory: nil, notes: located.notes)
+            }
+            let node = try await onOwnThread(named: "node-open") { try NodeDirectory(directory) }
+            do {
+                let located = try await open(creating, sink)
+                return OpenedLog(
+                    log: located.log, segments: nil, indexDirectory: node.index, copy: place(node.log),
+                    notes: located.notes
+                ) {
+                    node.release()
+                }
+            } catch {
+                node.release()
+                throw error
+            }
         }
     }
 }

@@ -50,6 +50,8 @@ extension StoreError {
             case .halted: .halted
             case .notOurs: .notAStore
             case .newerFormat: .newerFormat
+            case .locked: .locked
+            case .noPermission: .noPermission
             }
         self.init(code, error.message)
     }

@@ -11,13 +11,16 @@ extension EventStore.Location {
     /// let store = try await EventStore.open(.kafka(KafkaLocation("localhost:9092", store: "shop")))
     /// ```
     /// `EventStore.create` makes the topic, as `KafkaLocation.createTopics` does; `open` never does, but makes an empty
-    /// topic a store. Any number of processes may have the store open at once. The index is in memory and is made anew
-    /// at each opening.
+    /// topic a store. Any number of processes may have the store open at once, each with a directory of its own.
     public static func kafka(_ location: KafkaLocation) -> Self {
-        .log {
+        .log(directory: location.index) {
             try await location.createTopics()
-        } open: { creating in
-            let log = try await KafkaLog.open(location.place)
+        } open: { creating, sink in
+            var place = location.place
+            place.log = { level, facility, text in
+                sink(LogLine(LogLine.Level(syslog: level), text, label: "kafka", metadata: ["facility": facility]))
+            }
+            let log = try await KafkaLog.open(place)
             do {
                 try await check(log, creating)
             } catch {
@@ -35,7 +38,19 @@ private func check(_ log: KafkaLog, _ creating: EventStore.Creation) async throw
     if creating == .never {
         throw LogError(.notAStore, "\(log.description.name) has an empty topic: nothing was ever written to it")
     }
-    if let refusal = log.writeRefusal { throw LogError(.unavailable, refusal) }
+    if let refusal = log.description.writeRefusal { throw LogError(.unavailable, refusal) }
+}
+
+extension LogLine.Level {
+    init(syslog level: Int) {
+        self =
+            switch level {
+            case ...3: .error
+            case 4: .warning
+            case 5, 6: .info
+            default: .debug
+            }
+    }
 }
 
 /// Where a store on Kafka is, and how to reach it.
@@ -58,8 +73,9 @@ public struct KafkaLocation: Sendable {
     public var replication: Int?
     /// The longest that opening, closing and questions wait for brokers; more than nothing.
     public var patience: Duration = .seconds(10)
-    /// Gets what the client library has to say, from any thread: a level as syslog's (3 error … 7 debug), and text.
-    public var log: @Sendable (Int, String) -> Void = { _, _ in }
+    /// How often the client library counts for `EventStore.metrics`: its queues, bytes, brokers and round trips. Zero,
+    /// the default: never.
+    public var statisticsInterval: Duration = .zero
 
     public init(
         _ servers: String, store: String = "tributary", index: String? = nil, properties: [String: String] = [:]
@@ -76,7 +92,7 @@ public struct KafkaLocation: Sendable {
         place.allowsUnverifiedTopics = allowsUnverifiedTopics
         place.replication = replication
         place.patience = patience
-        place.log = log
+        place.statisticsInterval = statisticsInterval
         return place
     }
 

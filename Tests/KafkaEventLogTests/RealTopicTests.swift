@@ -229,7 +229,7 @@ extension RealKafka {
         @Test func wrongPassword() async throws {
             var place = try await place(.secure, "bootstrap-sasl", Self.sasl("PLAIN", password: "not-the-password"))
             let lines = Monitor<[String]>([])
-            place.log = { _, line in lines.withLock { $0.append(line) } }
+            place.log = { _, _, line in lines.withLock { $0.append(line) } }
             await expectError(.noPermission) { [place] in try await KafkaLog.open(place).close() }
             #expect(!lines.read { $0.contains { $0.contains("not-the-password") } })
         }

@@ -252,9 +252,9 @@ struct CrashModel {
             tail
                 == TornTail(
                     file: "0000000000.seg", position: start, byteCount: torn.count, copy: "torn-0000000000-\(start)-0"))
-        #expect(storage.contents(tail.copy) == torn)
+        #expect(storage.contents(tail.copy ?? "") == torn)
         let after = storage.afterPowerCut()
-        #expect(after.contents(tail.copy) == torn)
+        #expect(after.contents(tail.copy ?? "") == torn)
         #expect(after.contents("0000000000.seg")![start...].allSatisfy { $0 == 0 })
         #expect(try SegmentWriter.open(in: after, store: testStore).tornTail == nil)
         // The next tear at the same place has a copy of its own.

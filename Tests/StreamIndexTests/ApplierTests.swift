@@ -121,7 +121,7 @@ final class BookIndex {
     init(_ book: RecordBook) throws {
         self.book = book
         let keyValue = try IndexFiles.open(directory: nil, book.identity)
-        store = IndexStore(keyValue: keyValue, segments: book.writer.reader, identity: book.identity)
+        store = IndexStore(keyValue: keyValue, segments: book.writer.reader, identity: book.identity, isCopy: false)
         applier = try Applier(store)
     }
 

@@ -62,7 +62,7 @@ import Testing
         #expect(try await index.streams(prefix: [], after: nil, limit: 10).count == 1)
         #expect(try await index.largestStreams(prefix: [], limit: 10).count == 1)
         #expect(try await index.summaries(of: many).count == many.count)
-        #expect(try await index.records(partition: 0, from: 0).count == 2)
+        #expect(try await index.records(partition: 0, from: 0, frame: 0).records.count == 2)
         pages.letGo()
         for task in short { #expect(try await task.value) }
         let lists = Held()
@@ -84,9 +84,9 @@ import Testing
             log.append(LogRecord(key: nil, value: Array(repeating: 1, count: 600_000)), to: 0, tag: .none)
         }
         for offset in 1...10 { log.deliver([Int64(offset)]) }
-        let first = try await index.records(partition: 0, from: 1)
+        let first = try await index.records(partition: 0, from: 1, frame: 0).records
         #expect(first.map(\.offset) == Array(1...7))
-        #expect(try await index.records(partition: 0, from: 8).map(\.offset) == [8, 9, 10])
+        #expect(try await index.records(partition: 0, from: 8, frame: 0).records.map(\.offset) == [8, 9, 10])
         await index.close()
     }
 }

@@ -1,0 +1,54 @@
+import EventLog
+import KeyValue
+import Segments
+
+/// Writes the records of a log that keeps none, and keeps RocksDB's files behind them: nothing is flushed before the
+/// records that it points to are synced.
+struct Checkpoints {
+    let writer: SegmentWriter
+    let keyValue: KeyValueStore
+    /// nil: in memory.
+    private let limit: Int?
+    /// Of records, since the last checkpoint.
+    private var bytes = 0
+    private var places: [SegmentPlace] = []
+
+    init(writer: SegmentWriter, keyValue: KeyValueStore, every bytes: Int?) {
+        self.writer = writer
+        self.keyValue = keyValue
+        limit = bytes
+    }
+
+    /// Writes the records and gives them their places.
+    mutating func write(_ entries: inout [RunEntry], of run: [UInt8]) throws(IndexError) {
+        let frames = entries.map {
+            SegmentFrame(
+                channel: $0.channel, offset: $0.offset, appendTime: $0.appendTime, key: $0.key, value: $0.value,
+                place: SegmentPlace(file: 0, position: 0, length: 0))
+        }
+        places.removeAll(keepingCapacity: true)
+        do throws(SegmentError) {
+            try writer.append(frames, of: run, places: &places)
+            // In memory this costs nothing, and makes the records show in scans.
+            if limit == nil { try writer.sync() }
+        } catch {
+            throw IndexError(.unavailable, "the records cannot be kept: \(error)")
+        }
+        for (index, place) in places.enumerated() {
+            entries[index].place = FramePlace(file: place.file, position: place.position, length: place.length)
+            bytes += Int(place.length)
+        }
+    }
+
+    /// To be called when what was written is applied.
+    mutating func passed() throws(IndexError) {
+        guard let limit, max(bytes, keyValue.unflushedBytes) >= limit else { return }
+        bytes = 0
+        do throws(SegmentError) { try writer.sync() } catch {
+            throw IndexError(.unavailable, "the records cannot be kept: \(error)")
+        }
+        do throws(KeyValueError) { try keyValue.flush(waits: false) } catch {
+            throw IndexError(.unavailable, "the index cannot be written: \(error)")
+        }
+    }
+}
