@@ -59,8 +59,8 @@ let package = Package(
         .executableTarget(
             name: "TributaryBench",
             dependencies: [
-                "Tributary", "StreamIndex", "EmbeddedEventLog", "EventLog", "Envelope", "AppendRule", "Segments",
-                "KeyValue", "CRocksDB",
+                "Tributary", "TributaryKafka", "StreamIndex", "EmbeddedEventLog", "EventLog", "Envelope", "AppendRule",
+                "Segments", "KeyValue", "Kafka", "CRocksDB", "CRdKafka",
             ],
             path: "Benchmarks/TributaryBench",
             swiftSettings: strict),

@@ -148,7 +148,7 @@ public struct KafkaLogLine: Sendable, Equatable {
 }
 
 /// What a client is for, and with it its defaults.
-enum ClientRole: Sendable {
+package enum ClientRole: Sendable {
     /// - Parameter maxMessageBytes: the topics' limit.
     case producer(maxMessageBytes: Int)
     case reader
@@ -164,7 +164,7 @@ enum ClientRole: Sendable {
 
 extension KafkaConfiguration {
     /// The settings that a user may override, then the user's, then those that are ours alone.
-    func settings(for role: ClientRole) -> [(String, String)] {
+    package func settings(for role: ClientRole) -> [(String, String)] {
         let common = [
             // A paused broker accepts connections for ever; only this bounds the stall.
             ("socket.timeout.ms", "5000"),

@@ -354,5 +354,10 @@ public final class IndexedLog: Sendable {
 
 extension ProposedAppend {
     /// What the value of its record takes, known before it is encoded.
-    var recordBytes: Int { events.reduce(IndexLimits.recordHeaderBytes) { $0 + $1.byteCount } }
+    var recordBytes: Int {
+        var bytes = IndexLimits.recordHeaderBytes
+        // By index, since a copied event is some references counted up and down.
+        for index in events.indices { bytes += events[index].byteCount }
+        return bytes
+    }
 }

@@ -69,6 +69,9 @@ let allowedConstructs: [Allowed] = [
     Allowed(
         path: "Benchmarks/TributaryBench/BarePeer.swift", construct: "@unchecked Sendable",
         reason: "it holds pointers of RocksDB, whose database is safe from any thread"),
+    Allowed(
+        path: "Benchmarks/TributaryBench/BareKafka.swift", construct: "@unchecked Sendable",
+        reason: "it holds pointers of librdkafka, whose clients are safe from any thread"),
 ]
 
 /// Modules that are pure for ever: no hashing, whose order differs between processes.
