@@ -22,6 +22,8 @@ struct Delivery: ~Copyable {
         case ask(Int)
         case tell(LogEvent)
         case lost(String)
+        /// What comes next may be of another log.
+        case doubt
         case failed(String)
     }
 
@@ -150,8 +152,9 @@ struct Delivery: ~Copyable {
         }
         switch error.kind {
         case .fatal: actions.append(.failed("the Kafka client has failed: \(error); open the store again"))
-        // One broker that is away is not a loss of contact: others may lead.
-        case .unreachable where error.name != "_ALL_BROKERS_DOWN": break
+        // One broker that is away is not a loss of contact: others may lead. But it may come back with other records, and
+        // the library says that all are away only where it has tried all.
+        case .unreachable where error.name != "_ALL_BROKERS_DOWN": if !isLost { actions.append(.doubt) }
         case .unreachable, .authentication, .notAuthorized, .unknownTopic:
             if !isLost { actions.append(.lost(error.description)) }
         default: break
@@ -185,6 +188,7 @@ struct Delivery: ~Copyable {
             if case .damaged(let channel?, _) = event { reader.end(channel) }
             handler.handle(event)
         case .lost(let why): lose(why)
+        case .doubt: if !isLost, !hasFailed { handler.handle(.contactRegained) }
         case .failed(let why): fail(why)
         }
     }
@@ -229,6 +233,9 @@ struct Delivery: ~Copyable {
             } else if offset > bounds.upperBound {
                 channels[channel].next = bounds.upperBound
                 handler.handle(.shortened(channel: channel, end: bounds.upperBound))
+            } else {
+                // It may have been shorter, and have grown since.
+                handler.handle(.contactRegained)
             }
             begin(channel)
         }
