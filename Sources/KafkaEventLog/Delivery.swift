@@ -13,6 +13,8 @@ struct Delivery: ~Copyable {
         var isAsking = false
         /// What comes next cannot be read: it is left alone until it is asked for again.
         var isDamaged = false
+        /// What was stored before may not be there any more: `close` does not wait for it.
+        var isCut = false
     }
 
     /// What follows from something odd, once the reader is not being read.
@@ -71,7 +73,7 @@ struct Delivery: ~Copyable {
     }
 
     private func isOver(_ ends: [Int64], _ deadline: ContinuousClock.Instant) -> Bool {
-        if hasFailed || zip(channels, ends).allSatisfy({ $0.next >= $1 || $0.isDamaged }) { return true }
+        if hasFailed || zip(channels, ends).allSatisfy({ $0.next >= $1 || $0.isDamaged || $0.isCut }) { return true }
         return ContinuousClock.now >= deadline
     }
 
@@ -232,6 +234,7 @@ struct Delivery: ~Copyable {
                 handler.handle(.startMoved(channel: channel, start: bounds.lowerBound))
             } else if offset > bounds.upperBound {
                 channels[channel].next = bounds.upperBound
+                channels[channel].isCut = true
                 handler.handle(.shortened(channel: channel, end: bounds.upperBound))
             } else {
                 // It may have been shorter, and have grown since.

@@ -1,5 +1,6 @@
 import EventLog
 import Foundation
+import Glibc
 import KafkaBrokers
 import StreamIndex
 import Synchronization
@@ -27,6 +28,13 @@ struct LogChangedTests {
 
     private func broker(_ body: @escaping @Sendable (RealBroker) throws -> Void) async throws {
         try await onOwnThread(named: "kafka-tool") { try body(.own) }
+    }
+
+    /// Returns when the broker has gone, without a word.
+    private func kill(_ broker: RealBroker) throws {
+        let process = "/proc/\(try broker.text(of: "node-1/pid"))/cmdline"
+        try broker.act(.kill, on: 1)
+        while let line = try? Data(contentsOf: URL(filePath: process)), !line.isEmpty { usleep(10_000) }
     }
 
     private func event(_ data: String) -> NewEvent { NewEvent(type: "Tested", data: Array(data.utf8), id: nil) }
@@ -93,16 +101,19 @@ struct LogChangedTests {
         var stores: [Change: EventStore] = [:]
         for change in Change.allCases {
             places[change] = try await newStore()
-            stores[change] = try await EventStore.open(.kafka(places[change]!))
+            // Only the doubt after the broker's absence is to notice it.
+            var options = StoreOptions()
+            options.comparesEvery = .seconds(3_600)
+            stores[change] = try await EventStore.open(.kafka(places[change]!), options: options)
             try await fill(stores[change]!, 1, "ours")
         }
         let (replaced, cut, grown) = (places[.replaced]!, places[.cut]!, places[.grown]!)
         let (other, copy) = (try await newStore(), try await newStore())
         try await broker { broker in
-            try broker.stop()
+            try kill(broker)
             // The other topic becomes the same store, as it is now.
             try swap(copy, for: grown)
-            try broker.startAgain()
+            try broker.act(.restart, on: 1)
         }
         for donor in [other, copy] {
             let theirs = try await EventStore.open(.kafka(donor))
@@ -116,11 +127,11 @@ struct LogChangedTests {
         }
         let newest = try await stores[.grown]!.statistics().partitions[0].appliedOffset
         try await broker { broker in
-            try broker.stop()
+            try kill(broker)
             try swap(replaced, for: other)
             try swap(grown, for: copy)
             try shorten(cut)
-            try broker.startAgain()
+            try broker.act(.restart, on: 1)
         }
         for change in Change.allCases {
             let words =
