@@ -34,7 +34,7 @@ struct LogChangedTests {
     private func kill(_ broker: RealBroker) throws {
         let process = "/proc/\(try broker.text(of: "node-1/pid"))/cmdline"
         try broker.act(.kill, on: 1)
-        while let line = try? Data(contentsOf: URL(filePath: process)), !line.isEmpty { usleep(10_000) }
+        while let line = try? Data(contentsOf: URL(filePath: process)), !line.isEmpty { sched_yield() }
     }
 
     private func event(_ data: String) -> NewEvent { NewEvent(type: "Tested", data: Array(data.utf8), id: nil) }
