@@ -83,6 +83,8 @@ public struct TagReport: Sendable, Equatable {
 public enum LogEvent: Sendable, Equatable {
     case tags([TagReport])
     case contactLost(String)
+    /// Also told by itself where a connection broke or a leader was odd, so that what is delivered next may come from
+    /// another log.
     case contactRegained
     /// The next record of the channel should have had offset `expected`; the log went on at `found`.
     case gap(channel: Int, expected: Int64, found: Int64)

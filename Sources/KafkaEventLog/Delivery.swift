@@ -13,6 +13,8 @@ struct Delivery: ~Copyable {
         var isAsking = false
         /// What comes next cannot be read: it is left alone until it is asked for again.
         var isDamaged = false
+        /// What was stored before may not be there any more: `close` does not wait for it.
+        var isCut = false
     }
 
     /// What follows from something odd, once the reader is not being read.
@@ -22,6 +24,8 @@ struct Delivery: ~Copyable {
         case ask(Int)
         case tell(LogEvent)
         case lost(String)
+        /// What comes next may be of another log.
+        case doubt
         case failed(String)
     }
 
@@ -72,7 +76,7 @@ struct Delivery: ~Copyable {
     }
 
     private func isOver(_ ends: [Int64], _ deadline: ContinuousClock.Instant) -> Bool {
-        if hasFailed || zip(channels, ends).allSatisfy({ $0.next >= $1 || $0.isDamaged }) { return true }
+        if hasFailed || zip(channels, ends).allSatisfy({ $0.next >= $1 || $0.isDamaged || $0.isCut }) { return true }
         return ContinuousClock.now >= deadline
     }
 
@@ -153,8 +157,9 @@ struct Delivery: ~Copyable {
         }
         switch error.kind {
         case .fatal: actions.append(.failed("the Kafka client has failed: \(error); open the store again"))
-        // One broker that is away is not a loss of contact: others may lead.
-        case .unreachable where error.name != "_ALL_BROKERS_DOWN": break
+        // One broker that is away is not a loss of contact: others may lead. But it may come back with other records, and
+        // the library says that all are away only where it has tried all.
+        case .unreachable where error.name != "_ALL_BROKERS_DOWN": if !isLost { actions.append(.doubt) }
         case .unreachable, .authentication, .notAuthorized, .unknownTopic:
             if !isLost { actions.append(.lost(error.description)) }
         default: break
@@ -188,6 +193,7 @@ struct Delivery: ~Copyable {
             if case .damaged(let channel?, _) = event { reader.end(channel) }
             handler.handle(event)
         case .lost(let why): lose(why)
+        case .doubt: if !isLost, !hasFailed { handler.handle(.contactRegained) }
         case .failed(let why): fail(why)
         }
     }
@@ -231,7 +237,11 @@ struct Delivery: ~Copyable {
                 handler.handle(.startMoved(channel: channel, start: bounds.lowerBound))
             } else if offset > bounds.upperBound {
                 channels[channel].next = bounds.upperBound
+                channels[channel].isCut = true
                 handler.handle(.shortened(channel: channel, end: bounds.upperBound))
+            } else {
+                // It may have been shorter, and have grown since.
+                handler.handle(.contactRegained)
             }
             begin(channel)
         }

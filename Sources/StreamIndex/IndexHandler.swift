@@ -13,9 +13,10 @@ final class IndexHandler: LogHandler {
         /// How often in a row a channel was read again because of a gap.
         var restarts: [Int]
         var failure: IndexError?
-        /// Nothing is applied until it is known that the log is still the same: the number of the loss of contact.
-        var hold: Int?
-        var holds = 0
+        /// Nothing of a channel is applied until it is known that its log is still the same: the number of the doubt.
+        var holds: [Int?]
+        var lastHold = 0
+        var isLost = false
     }
 
     private let state: Mutex<State>
@@ -37,7 +38,8 @@ final class IndexHandler: LogHandler {
         state = Mutex(
             State(
                 applier: applier, checkpoints: checkpoints,
-                restarts: Array(repeating: 0, count: log.description.channels), failure: nil))
+                restarts: Array(repeating: 0, count: log.description.channels), failure: nil,
+                holds: Array(repeating: nil, count: log.description.channels)))
         self.log = log
         self.identity = identity
         self.proposer = proposer
@@ -50,7 +52,7 @@ final class IndexHandler: LogHandler {
         var offsets: [Int64] = []
         var halted: [(Int, IndexError)] = []
         let failure: IndexError? = state.withLock { state in
-            guard state.failure == nil, state.hold == nil else { return nil }
+            guard state.failure == nil else { return nil }
             let before = state.applier.lanes.map(\.halted)
             do throws(IndexError) {
                 var entries = dense(run, &state)
@@ -87,11 +89,12 @@ final class IndexHandler: LogHandler {
         case .tags(let reports):
             proposer.reported(reports)
         case .contactLost(let why):
-            hold()
+            _ = hold(isLost: true)
             say(.warning, "contact with the log is lost: \(why)")
         case .contactRegained:
-            say(.info, "contact with the log is regained")
-            watch.contactRegained(self, hold: hold())
+            let (number, wasLost) = hold(isLost: false)
+            if wasLost { say(.info, "contact with the log is regained") }
+            watch.contactRegained(self, hold: number)
         case .gap(let channel, let expected, let found):
             stop(channel, Self.gap(channel, expected, found))
         case .startMoved(let channel, let start):
@@ -134,23 +137,23 @@ final class IndexHandler: LogHandler {
         }
     }
 
-    /// Applies nothing until `goOn(after:)` is called with what this returns.
-    @discardableResult private func hold() -> Int {
+    /// Applies nothing until `goOn` is called with the number that this returns.
+    private func hold(isLost: Bool) -> (number: Int, wasLost: Bool) {
         state.withLock { state in
-            state.holds += 1
-            state.hold = state.holds
-            return state.holds
+            state.lastHold += 1
+            for channel in state.holds.indices { state.holds[channel] = state.lastHold }
+            defer { state.isLost = isLost }
+            return (state.lastHold, state.isLost)
         }
     }
 
-    /// Applies again; what was not taken meanwhile is delivered again.
-    func goOn(after hold: Int) {
+    /// Applies a channel again; what was not taken meanwhile is delivered again.
+    func goOn(_ channel: Int, after hold: Int) {
         state.withLock { state in
-            guard state.hold == hold, state.failure == nil else { return }
-            state.hold = nil
-            for (channel, lane) in state.applier.lanes.enumerated() where lane.halted == nil {
-                log.restart(channel: channel, from: lane.state.nextOffset)
-            }
+            guard state.holds[channel] == hold, state.failure == nil else { return }
+            state.holds[channel] = nil
+            let lane = state.applier.lanes[channel]
+            if lane.halted == nil { log.restart(channel: channel, from: lane.state.nextOffset) }
         }
     }
 
@@ -160,7 +163,9 @@ final class IndexHandler: LogHandler {
     /// deliver the channel again from the missing offset, once.
     private func dense(_ run: borrowing RecordRun, _ state: inout State) -> [RunEntry] {
         var next = state.applier.lanes.map(\.state.nextOffset)
-        var isDense = state.applier.lanes.allSatisfy { $0.halted == nil } && state.restarts.allSatisfy { $0 == 0 }
+        var isDense =
+            state.applier.lanes.allSatisfy { $0.halted == nil } && state.restarts.allSatisfy { $0 == 0 }
+            && state.holds.allSatisfy { $0 == nil }
         for entry in run.entries {
             if entry.offset == next[entry.channel] { next[entry.channel] += 1 } else { isDense = false }
         }
@@ -169,7 +174,7 @@ final class IndexHandler: LogHandler {
         var entries: [RunEntry] = []
         var gaps: Set<Int> = []
         for entry in run.entries where !gaps.contains(entry.channel) {
-            guard state.applier.lanes[entry.channel].halted == nil else { continue }
+            guard state.applier.lanes[entry.channel].halted == nil, state.holds[entry.channel] == nil else { continue }
             let expected = next[entry.channel]
             if entry.offset < expected { continue }
             if entry.offset == expected {

@@ -21,19 +21,25 @@ final class LogWatch: Sendable {
 
     private let state = Mutex(State())
 
-    /// Compares until the log has answered; a later loss of contact ends it.
+    /// Compares each channel until it has answered; a later doubt begins anew.
     func contactRegained(_ handler: IndexHandler, hold: Int) {
         state.withLock { state in
             state.contact?.cancel()
             guard !state.isEnded else { return }
             state.contact = Task {
-                while !Task.isCancelled {
-                    switch await Self.compare(handler) {
-                    case .agrees: return handler.goOn(after: hold)
-                    case .differs(let error): return handler.end(error)
-                    case .unknown: try? await Task.sleep(for: IndexLimits.comparisonPause)
-                    }
+                await withTaskGroup(of: Void.self) { group in
+                    for known in handler.known { group.addTask { await Self.settle(known, handler, hold) } }
                 }
+            }
+        }
+    }
+
+    private static func settle(_ known: KnownChannel, _ handler: IndexHandler, _ hold: Int) async {
+        while !Task.isCancelled {
+            switch await compare(known, handler) {
+            case .agrees: return handler.goOn(known.channel, after: hold)
+            case .differs(let error): return handler.end(error)
+            case .unknown: try? await Task.sleep(for: IndexLimits.comparisonPause)
             }
         }
     }
@@ -44,7 +50,9 @@ final class LogWatch: Sendable {
             guard !state.isEnded else { return }
             state.interval = Task {
                 while (try? await Task.sleep(for: interval)) != nil {
-                    if case .differs(let error) = await Self.compare(handler) { return handler.end(error) }
+                    for known in handler.known {
+                        if case .differs(let error) = await Self.compare(known, handler) { return handler.end(error) }
+                    }
                 }
             }
         }
@@ -58,13 +66,10 @@ final class LogWatch: Sendable {
         }
     }
 
-    private static func compare(_ handler: IndexHandler) async -> Finding {
+    private static func compare(_ known: KnownChannel, _ handler: IndexHandler) async -> Finding {
         do {
-            for known in handler.known {
-                let difference = try await LogComparison.difference(handler.log, known, handler.identity)
-                if let difference { return .differs(difference) }
-            }
-            return .agrees
+            let difference = try await LogComparison.difference(handler.log, known, handler.identity)
+            return difference.map { .differs($0) } ?? .agrees
         } catch {
             return .unknown
         }

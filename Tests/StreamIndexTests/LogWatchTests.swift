@@ -167,6 +167,33 @@ import Testing
         }
     }
 
+    /// One leader that does not answer holds up its own partition alone.
+    @Test func aPartitionThatDoesNotAnswerHoldsUpNoOther() async throws {
+        try await withIndex(channels: 2) { index, log in
+            let streams = try (0..<2).map { channel in
+                try #require((0..<100).map { "S\($0)" }.first { index.partition(ofStream: name($0)) == channel })
+            }
+            for channel in 0..<2 {
+                let first = await append(index, channel, streams[channel])
+                log.deliver(channel, [1])
+                #expect(await version(first) == 0)
+            }
+            log.setAway(true, channel: 0)
+            log.tell(.contactRegained)
+            try await log.wait(forRestarts: 1)
+            #expect(log.restarts == [PlayedLog.Restart(channel: 1, offset: 2)])
+            let (held, other) = (await append(index, 8, streams[0]), await append(index, 9, streams[1]))
+            log.deliver(0, [2])
+            log.deliver(1, [2])
+            #expect(await version(other) == 1)
+            #expect(try await applied(index, 0) == 1)
+            log.setAway(false)
+            try await log.wait(forRestarts: 2)
+            log.deliver(0, [2])
+            #expect(await version(held) == 1)
+        }
+    }
+
     /// A leader that was replaced may not know the newest record yet.
     @Test func oneOddAnswerIsNotBelieved() async throws {
         try await withIndex { index, log in

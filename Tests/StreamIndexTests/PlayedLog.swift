@@ -10,8 +10,8 @@ final class PlayedLog: RecordLog {
         var restarts: [Restart] = []
         var handler: (any LogHandler)?
         var questions = 0
-        /// Whether single records can be asked for.
-        var isAway = false
+        /// The channels that answer no question.
+        var away: Set<Int> = []
         /// How many answers say that there is no such record.
         var lies = 0
     }
@@ -89,7 +89,7 @@ final class PlayedLog: RecordLog {
     func record(at offset: Int64, in channel: Int) async throws(LogError) -> StoredRecord? {
         let answer: Result<StoredRecord?, LogError> = state.withLock { state in
             state.questions += 1
-            if state.isAway { return .failure(LogError(.unavailable, "the log is away")) }
+            if state.away.contains(channel) { return .failure(LogError(.unavailable, "the log is away")) }
             if state.lies > 0 {
                 state.lies -= 1
                 return .success(nil)
@@ -102,8 +102,13 @@ final class PlayedLog: RecordLog {
 
     // MARK: - What befalls a log
 
-    /// Whether single records can be asked for.
-    func setAway(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }
+    /// Whether single records can be asked for; nil: of any channel.
+    func setAway(_ isAway: Bool, channel: Int? = nil) {
+        let channels = channel.map { [$0] } ?? Array(0..<description.channels)
+        state.withLock { state in
+            for channel in channels { if isAway { state.away.insert(channel) } else { state.away.remove(channel) } }
+        }
+    }
 
     /// The next answers say that there is no such record.
     func lie(_ count: Int) { state.withLock { $0.lies = count } }

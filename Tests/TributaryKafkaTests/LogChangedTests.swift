@@ -1,5 +1,6 @@
 import EventLog
 import Foundation
+import Glibc
 import KafkaBrokers
 import StreamIndex
 import Synchronization
@@ -27,6 +28,13 @@ struct LogChangedTests {
 
     private func broker(_ body: @escaping @Sendable (RealBroker) throws -> Void) async throws {
         try await onOwnThread(named: "kafka-tool") { try body(.own) }
+    }
+
+    /// Returns when the broker has gone, without a word.
+    private func kill(_ broker: RealBroker) throws {
+        let process = "/proc/\(try broker.text(of: "node-1/pid"))/cmdline"
+        try broker.act(.kill, on: 1)
+        while let line = try? Data(contentsOf: URL(filePath: process)), !line.isEmpty { sched_yield() }
     }
 
     private func event(_ data: String) -> NewEvent { NewEvent(type: "Tested", data: Array(data.utf8), id: nil) }
@@ -77,69 +85,102 @@ struct LogChangedTests {
         }
     }
 
-    /// Nothing but the comparison notices this: the reader reads on.
-    @Test func openWhileItWasReplacedByALongerOne() async throws {
-        let (kafka, other) = (try await newStore(), try await newStore())
-        let store = try await EventStore.open(.kafka(kafka))
-        try await fill(store, 3, "ours")
-        let theirs = try await EventStore.open(.kafka(other))
-        try await fill(theirs, 9, "theirs")
-        await theirs.close()
-        try await broker { broker in
-            try broker.stop()
-            try swap(kafka, for: other)
-            try broker.startAgain()
-        }
-        try await expectRefused(store, ["partition 0", "made anew", "index directory"])
-        await store.close()
+    private enum Change: CaseIterable {
+        /// By another store's records, more than there were.
+        case replaced
+        /// It lost its end.
+        case cut
+        /// It lost its end and went on with other records, so that only the newest one tells.
+        case grown
     }
 
-    /// The same partition goes on with other records, so that only the newest record tells.
-    @Test func openWhileItWasCutAndHasGrown() async throws {
-        let kafka = try await newStore()
-        let copy = try await newStore()
-        let store = try await EventStore.open(.kafka(kafka))
-        try await fill(store, 1, "ours")
+    /// Nothing but the comparison notices these: the reader reads on. Each befalls a store that is open and a node that
+    /// is not.
+    @Test func theLogIsAnotherWhenTheBrokerIsBack() async throws {
+        var places: [Change: KafkaLocation] = [:]
+        var stores: [Change: EventStore] = [:]
+        for change in Change.allCases {
+            places[change] = try await newStore()
+            // Only the doubt after the broker's absence is to notice it.
+            var options = StoreOptions()
+            options.comparesEvery = .seconds(3_600)
+            stores[change] = try await EventStore.open(.kafka(places[change]!), options: options)
+            try await fill(stores[change]!, 1, "ours")
+        }
+        let (replaced, cut, grown) = (places[.replaced]!, places[.cut]!, places[.grown]!)
+        let (other, copy) = (try await newStore(), try await newStore())
         try await broker { broker in
-            try broker.stop()
+            try kill(broker)
             // The other topic becomes the same store, as it is now.
-            try swap(copy, for: kafka)
-            try broker.startAgain()
+            try swap(copy, for: grown)
+            try broker.act(.restart, on: 1)
         }
-        try await fill(store, 2, "ours")
-        let newest = try await store.statistics().partitions[0].appliedOffset
-        let other = try await EventStore.open(.kafka(copy))
-        try await fill(other, 9, "theirs")
-        await other.close()
+        for donor in [other, copy] {
+            let theirs = try await EventStore.open(.kafka(donor))
+            try await fill(theirs, 9, "theirs")
+            await theirs.close()
+        }
+        for change in Change.allCases {
+            try await fill(stores[change]!, 2, "ours")
+            let node = try await EventStore.open(.kafka(node(places[change]!)))
+            await node.close()
+        }
+        let newest = try await stores[.grown]!.statistics().partitions[0].appliedOffset
         try await broker { broker in
-            try broker.stop()
-            try swap(kafka, for: copy)
-            try broker.startAgain()
+            try kill(broker)
+            try swap(replaced, for: other)
+            try swap(grown, for: copy)
+            try shorten(cut)
+            try broker.act(.restart, on: 1)
         }
-        try await expectRefused(
-            store, ["offset \(newest) of partition 0", "cut and has grown since", "index directory"])
+        for change in Change.allCases {
+            let words =
+                switch change {
+                case .replaced: ["partition 0", "made anew"]
+                case .cut: ["artition 0"]
+                case .grown: ["offset \(newest) of partition 0", "cut and has grown since"]
+                }
+            try await expectRefused(stores[change]!, words)
+            await stores[change]!.close()
+            try await expectRefused(node(places[change]!))
+        }
+    }
+
+    private func node(_ kafka: KafkaLocation) -> KafkaLocation {
+        var kafka = kafka
+        kafka.index = FileManager.default.temporaryDirectory.appending(path: "node-\(kafka.store)").path()
+        return kafka
+    }
+
+    /// The node is refused, and its directory begins anew where it is removed.
+    private func expectRefused(_ node: KafkaLocation) async throws {
+        let directory = try #require(node.index)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        do {
+            let store = try await EventStore.open(.kafka(node), creating: .never)
+            await store.close()
+            Issue.record("opened on another log")
+        } catch let error as StoreError {
+            #expect(error.code == .indexMismatch, "\(error)")
+            #expect(error.message.contains("director"), "\(error)")
+        }
+        try FileManager.default.removeItem(atPath: directory)
+        let store = try await EventStore.open(.kafka(node), creating: .never)
         await store.close()
     }
 
-    @Test func openWhileItWasCut() async throws {
-        let kafka = try await newStore()
-        let store = try await EventStore.open(.kafka(kafka))
-        try await fill(store, 3, "ours")
-        try await broker { [files = files(kafka)] broker in
-            try broker.stop()
-            let log = try FileHandle(forWritingTo: files.appending(path: "00000000000000000000.log"))
-            try log.truncate(atOffset: try log.seekToEnd() - 10)
-            try log.close()
-            for name in try FileManager.default.contentsOfDirectory(atPath: files.path())
-            where name.hasSuffix("index") || name.hasSuffix("snapshot") {
-                try FileManager.default.removeItem(at: files.appending(path: name))
-            }
-            try? FileManager.default.removeItem(
-                at: broker.directory.appending(path: "node-1/data/.kafka_cleanshutdown"))
-            try broker.startAgain()
+    /// Takes the end of a partition's newest record away; the broker must be down.
+    private func shorten(_ kafka: KafkaLocation) throws {
+        let files = files(kafka)
+        let log = try FileHandle(forWritingTo: files.appending(path: "00000000000000000000.log"))
+        try log.truncate(atOffset: try log.seekToEnd() - 10)
+        try log.close()
+        for name in try FileManager.default.contentsOfDirectory(atPath: files.path())
+        where name.hasSuffix("index") || name.hasSuffix("snapshot") {
+            try FileManager.default.removeItem(at: files.appending(path: name))
         }
-        try await expectRefused(store, ["artition 0", "index"])
-        await store.close()
+        try? FileManager.default.removeItem(
+            at: RealBroker.own.directory.appending(path: "node-1/data/.kafka_cleanshutdown"))
     }
 
     /// The topic itself, deleted and made again, with more records than before.
