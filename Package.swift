@@ -52,15 +52,15 @@ let package = Package(
         .target(name: "TributaryKafka", dependencies: ["Tributary", "KafkaEventLog", "EventLog"], swiftSettings: safe),
         .executableTarget(
             name: "TributaryCommand",
-            dependencies: ["Tributary", "JSONLines", "GetOpt"],
+            dependencies: ["Tributary", "TributaryKafka", "JSONLines", "GetOpt"],
             swiftSettings: safe),
 
         // Figures, and what they are compared with.
         .executableTarget(
             name: "TributaryBench",
             dependencies: [
-                "Tributary", "StreamIndex", "EmbeddedEventLog", "EventLog", "Envelope", "AppendRule", "Segments",
-                "KeyValue", "CRocksDB",
+                "Tributary", "TributaryKafka", "StreamIndex", "EmbeddedEventLog", "EventLog", "Envelope", "AppendRule",
+                "Segments", "KeyValue", "Kafka", "CRocksDB", "CRdKafka",
             ],
             path: "Benchmarks/TributaryBench",
             swiftSettings: strict),
@@ -88,7 +88,11 @@ let package = Package(
             dependencies: ["KafkaEventLog", "Kafka", "EventLog", "LogContract", "KafkaBrokers"],
             swiftSettings: strict),
         .testTarget(
-            name: "TributaryKafkaTests", dependencies: ["TributaryKafka", "Tributary", "KafkaBrokers"],
+            name: "TributaryKafkaTests",
+            dependencies: [
+                "TributaryKafka", "Tributary", "StreamIndex", "Envelope", "AppendRule", "KafkaEventLog", "EventLog",
+                "KafkaBrokers",
+            ],
             swiftSettings: safe),
         .target(
             name: "StoreRace", dependencies: ["Tributary", "EventLog"], path: "Tests/Support/StoreRace",
@@ -136,8 +140,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "JSONLinesTests", dependencies: ["JSONLines"], swiftSettings: strict),
         .testTarget(
-            name: "TributaryCommandTests", dependencies: ["TributaryCommand", "Tributary"], swiftSettings: strict),
-        .testTarget(name: "ReadmeTests", dependencies: ["Tributary"], swiftSettings: strict),
+            name: "TributaryCommandTests",
+            dependencies: ["TributaryCommand", "Tributary", "TributaryKafka", "KafkaBrokers"], swiftSettings: strict),
+        .testTarget(name: "ReadmeTests", dependencies: ["Tributary", "TributaryKafka"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -53,8 +53,8 @@ private struct SyncedFile {
 }
 
 /// One writer's streams, and the versions that they have.
-private struct Writer: Sendable {
-    private var names: [StreamName]
+struct Writer: Sendable {
+    let names: [StreamName]
     private var versions: [Int64]
     private var turn = 0
     private var number = 0
@@ -92,7 +92,7 @@ private struct Writer: Sendable {
 }
 
 /// Appends of one event for as long as asked.
-private struct TimedInput: Sequence, IteratorProtocol, Sendable {
+struct TimedInput: Sequence, IteratorProtocol, Sendable {
     let end: ContinuousClock.Instant
     let names: [StreamName]
     private var number = 0
@@ -110,7 +110,7 @@ private struct TimedInput: Sequence, IteratorProtocol, Sendable {
 }
 
 /// A row of so many writers at once.
-private struct Load {
+struct Load {
     var row: Row
     var writers: [Writer]
     let events: Int
@@ -139,6 +139,20 @@ private struct Load {
             }
         }
         row.samples.append(Sample(latencies, effort, eventsEach: events))
+    }
+
+    /// Lets every writer append to the store, one append after the other.
+    mutating func measure(_ store: EventStore, _ seconds: Double) async throws {
+        try await measure(seconds) { writer in
+            var writer = writer
+            var watch = Stopwatch(seconds: seconds)
+            while watch.isRunning {
+                watch.begin()
+                try await writer.append(to: store)
+                watch.note()
+            }
+            return (writer, watch.latencies)
+        }
     }
 }
 
@@ -186,17 +200,7 @@ private struct AppendRounds {
     }
 
     private mutating func measureStore(_ index: Int) async throws {
-        let (store, seconds) = (store, seconds)
-        try await loads[index].measure(seconds) { writer in
-            var writer = writer
-            var watch = Stopwatch(seconds: seconds)
-            while watch.isRunning {
-                watch.begin()
-                try await writer.append(to: store)
-                watch.note()
-            }
-            return (writer, watch.latencies)
-        }
+        try await loads[index].measure(store, seconds)
     }
 
     private mutating func measurePeer(_ index: Int) async throws {

@@ -5,10 +5,16 @@ protocol Benchmark: SendableMetatype {
     static var name: String { get }
     static var summary: String { get }
     static var options: [BenchmarkOption] { get }
+    /// Whether it is chosen by `--kafka` only.
+    static var isOnKafka: Bool { get }
     static func run(_ settings: Settings, in directory: ScratchDirectory) async throws
 }
 
-/// `--name N`, or `--name` for a flag.
+extension Benchmark {
+    static var isOnKafka: Bool { false }
+}
+
+/// `--name N`, `--name TEXT`, or `--name` for a flag.
 struct BenchmarkOption: Sendable {
     var name: String
     var text: String
@@ -16,6 +22,8 @@ struct BenchmarkOption: Sendable {
     /// Its value where all benchmarks run one after the other; nil: `value`.
     var quick: Int?
     var isFlag = false
+    /// What the help calls a value that is no number.
+    var word: String?
 
     static func number(_ name: String, _ text: String, _ value: Int, quick: Int? = nil) -> BenchmarkOption {
         BenchmarkOption(name: name, text: text, value: value, quick: quick)
@@ -23,6 +31,10 @@ struct BenchmarkOption: Sendable {
 
     static func flag(_ name: String, _ text: String) -> BenchmarkOption {
         BenchmarkOption(name: name, text: text, value: 0, isFlag: true)
+    }
+
+    static func word(_ name: String, _ word: String, _ text: String) -> BenchmarkOption {
+        BenchmarkOption(name: name, text: text, value: 0, word: word)
     }
 }
 
@@ -37,12 +49,13 @@ struct UsageError: Error {
 /// The options of one run.
 struct Settings: Sendable {
     private var values: [String: Int] = [:]
+    private var words: [String: String] = [:]
     private let names: [String]
     private(set) var directory = ".build/bench"
 
     init(_ options: [BenchmarkOption], _ arguments: [String]) throws {
         names = options.map(\.name)
-        for option in options { values[option.name] = option.value }
+        for option in options where option.word == nil { values[option.name] = option.value }
         var rest = arguments.flatMap { $0.split(separator: "=", maxSplits: 1).map(String.init) }[...]
         while let argument = rest.popFirst() {
             let name = String(argument.dropFirst(2))
@@ -52,6 +65,13 @@ struct Settings: Sendable {
             } else if let option = options.first(where: { argument == "--" + $0.name }) {
                 guard !option.isFlag else {
                     values[name] = 1
+                    continue
+                }
+                guard option.word == nil else {
+                    guard let value = rest.popFirst(), !value.isEmpty else {
+                        throw UsageError("\(argument) needs a value")
+                    }
+                    words[name] = value
                     continue
                 }
                 guard let value = rest.popFirst().flatMap({ Int($0) }), value > 0 else {
@@ -68,7 +88,14 @@ struct Settings: Sendable {
 
     func isSet(_ name: String) -> Bool { self[name] != 0 }
 
-    var description: String { names.map { "--\($0) \(self[$0])" }.joined(separator: " ") }
+    func word(_ name: String) -> String? { words[name] }
+
+    var description: String {
+        names.compactMap { name in
+            if let word = words[name] { return "--\(name) \(word)" }
+            return values[name].map { "--\(name) \($0)" }
+        }.joined(separator: " ")
+    }
 }
 
 /// A directory for the files of one run.

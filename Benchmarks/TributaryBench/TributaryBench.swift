@@ -5,7 +5,7 @@ import Foundation
 @main
 enum TributaryBenchCommand {
     private static let benchmarks: [any Benchmark.Type] = [
-        AppendBenchmark.self, RebuildBenchmark.self, ReadBenchmark.self, LayoutBenchmark.self,
+        AppendBenchmark.self, KafkaBenchmark.self, RebuildBenchmark.self, ReadBenchmark.self, LayoutBenchmark.self,
     ]
 
     static func main() async {
@@ -26,13 +26,15 @@ enum TributaryBenchCommand {
     private static func run(_ arguments: [String]) async throws {
         if arguments.contains("--help") || arguments.contains("-h") { return print(help(), terminator: "") }
         guard let command = arguments.first, !command.hasPrefix("--") else {
-            for benchmark in benchmarks {
+            for benchmark in benchmarks where !benchmark.isOnKafka {
                 let quick = benchmark.options.compactMap { option in option.quick.map { "--\(option.name)=\($0)" } }
                 try await run(benchmark, quick + arguments)
             }
             return
         }
-        guard let benchmark = benchmarks.first(where: { $0.name == command }) else {
+        let isOnKafka = arguments.contains { $0 == "--kafka" || $0.hasPrefix("--kafka=") }
+        let named = benchmarks.filter { $0.name == command }
+        guard let benchmark = named.first(where: { $0.isOnKafka == isOnKafka }) ?? named.first else {
             throw UsageError("there is no command \(command)")
         }
         try await run(benchmark, Array(arguments.dropFirst()))
@@ -56,7 +58,7 @@ enum TributaryBenchCommand {
 
             Prints figures of this build on this machine, each beside a raw limit or a peer that was measured in the
             same run, in turns, so that noise meets both. Ratios are of medians over the rounds. Without a command: all
-            of them, in sizes that take a few minutes.
+            that need no Kafka, in sizes that take a few minutes.
 
             Every command takes
               --directory DIR  where files are made, in a new directory that is removed at the end
@@ -64,10 +66,12 @@ enum TributaryBenchCommand {
 
             """
         for benchmark in benchmarks {
-            text += "\n\(benchmark.name): \(benchmark.summary)\n"
+            text += "\n\(benchmark.name)\(benchmark.isOnKafka ? " --kafka" : ""): \(benchmark.summary)\n"
             for option in benchmark.options {
-                let left = pad("  --\(option.name)\(option.isFlag ? "" : " N")", 19)
-                text += left + option.text + (option.isFlag ? "\n" : " (default \(option.value))\n")
+                let value = option.isFlag ? "" : " \(option.word ?? "N")"
+                let isNumber = !option.isFlag && option.word == nil
+                text += pad("  --\(option.name)\(value)", 19) + " " + option.text
+                text += isNumber ? " (default \(option.value))\n" : "\n"
             }
         }
         return text

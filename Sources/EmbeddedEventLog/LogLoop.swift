@@ -156,7 +156,7 @@ final class LogLoop {
         hasFailed = true
         let all = reports + queue.withLock { $0.fail(message) }
         if !all.isEmpty { handler?.handle(.tags(all)) }
-        handler?.handle(isDamage ? .damaged(message) : .failed(message))
+        handler?.handle(isDamage ? .damaged(channel: nil, message) : .failed(message))
     }
 
     private func end() {

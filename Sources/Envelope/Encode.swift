@@ -17,9 +17,11 @@ extension RecordEnvelope {
         precondition(header.kind.isKeyedByName, "the record has an encoder of its own")
         precondition(header.ids.count == header.eventCount, "one id for each event")
         precondition(events.count == (header.kind == .cancel ? 0 : header.eventCount), "as many as the header says")
-        let bodyBytes = events.reduce(0) { $0 + $1.bodyBytes }
+        // By index: an event that is copied is some references counted up and down.
+        var bodyBytes = 0
+        for index in events.indices { bodyBytes += events[index].bodyBytes }
         var value = start(header, partition: 0, store: store, bodyBytes: bodyBytes)
-        for event in events { add(event, to: &value) }
+        for index in events.indices { add(events[index], to: &value) }
         finish(&value, key: key)
         return value
     }
@@ -130,10 +132,10 @@ extension RecordEnvelope {
         value.append(0)
         value += event.type
         value += event.contentType
-        value += event.correlationID ?? []
-        value += event.causationID ?? []
+        if let id = event.correlationID { value += id }
+        if let id = event.causationID { value += id }
         value += event.data
-        value += event.metadata ?? []
+        if let metadata = event.metadata { value += metadata }
     }
 
     private static func finish(_ value: inout [UInt8], key: [UInt8]) {

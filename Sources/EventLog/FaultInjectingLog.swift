@@ -149,6 +149,8 @@ public final class FaultInjectingLog: RecordLog {
         return try await inner.record(at: offset, in: channel)
     }
 
+    public var figures: [LogFigure] { inner.figures }
+
     private func checkContact() throws(LogError) {
         if state.read({ $0.isStopped }) { throw LogError(.unavailable, "the log is stopped; resume it") }
     }

@@ -90,8 +90,9 @@ public enum LogEvent: Sendable, Equatable {
     case startMoved(channel: Int, start: Int64)
     /// The channel's log ends at `end`, below the offset asked for.
     case shortened(channel: Int, end: Int64)
-    /// As `failed`: what was stored is not what is read back.
-    case damaged(String)
+    /// What was stored is not what is read back: nothing more is delivered of the channel, or, where it is nil, of any,
+    /// and then nothing is stored either. The text says where and what to do.
+    case damaged(channel: Int?, String)
     /// The log delivers and stores nothing more; the text says why and what to do.
     case failed(String)
 }
@@ -113,12 +114,21 @@ public struct LogDescription: Sendable, Equatable {
     public var isOnlyWriter: Bool
     /// The most that key and value of one record may take together, in bytes.
     public var maxRecordBytes: Int
+    /// Why nothing can be written, with what to do; nil: it can.
+    public var writeRefusal: String?
+    /// Nobody could be reached when it was opened: what it holds is not known before `LogEvent.contactRegained`.
+    public var isAway: Bool
 
-    public init(name: String, channels: Int, isOnlyWriter: Bool, maxRecordBytes: Int) {
+    public init(
+        name: String, channels: Int, isOnlyWriter: Bool, maxRecordBytes: Int, writeRefusal: String? = nil,
+        isAway: Bool = false
+    ) {
         self.name = name
         self.channels = channels
         self.isOnlyWriter = isOnlyWriter
         self.maxRecordBytes = maxRecordBytes
+        self.writeRefusal = writeRefusal
+        self.isAway = isAway
     }
 }
 
@@ -185,6 +195,38 @@ public protocol RecordLog: AnyObject, Sendable {
     /// One record, without moving the delivery; nil where there is none at this offset.
     func record(at offset: Int64, in channel: Int) async throws(LogError) -> StoredRecord?
 
+    /// Figures of its own, as they are now; cheap, from any thread.
+    var figures: [LogFigure] { get }
+
     /// Stops: what is enqueued is stored or reported, the last call to the handler returns, threads end.
     func close() async
+}
+
+extension RecordLog {
+    public var figures: [LogFigure] { [] }
+}
+
+/// A figure of a log, for metrics.
+public struct LogFigure: Sendable, Equatable {
+    /// Lower-case words with underscores, the unit last where there is one: "kafka_queued_bytes".
+    public var name: String
+    public var help: String
+    /// As "bytes"; nil: a number of things.
+    public var unit: String?
+    /// Whether it only grows while the log is open.
+    public var isCounter: Bool
+    public var labels: [String: String]
+    public var value: Double
+
+    public init(
+        _ name: String, _ help: String, unit: String? = nil, isCounter: Bool = false, labels: [String: String] = [:],
+        _ value: Double
+    ) {
+        self.name = name
+        self.help = help
+        self.unit = unit
+        self.isCounter = isCounter
+        self.labels = labels
+        self.value = value
+    }
 }

@@ -15,10 +15,11 @@ public final class WorkerThread: Sendable {
     public init(name: String, _ body: @escaping @Sendable () -> Void) {
         let ended = ended
         let thread = Thread {
+            // The system learns a name only from the thread itself.
+            Thread.current.name = name
             body()
             ended.withLock { $0 = true }
         }
-        thread.name = name
         thread.start()
     }
 

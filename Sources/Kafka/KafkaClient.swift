@@ -45,9 +45,7 @@ struct KafkaClient: Sendable {
         topics = handles
     }
 
-    private static func conf(_ configuration: KafkaConfiguration, _ role: ClientRole) throws(KafkaError)
-        -> OpaquePointer
-    {
+    static func conf(_ configuration: KafkaConfiguration, _ role: ClientRole) throws(KafkaError) -> OpaquePointer {
         guard let conf = rd_kafka_conf_new() else { throw KafkaError(.other, "no memory for a configuration") }
         var text = [CChar](repeating: 0, count: 512)
         for (name, value) in configuration.settings(for: role) {

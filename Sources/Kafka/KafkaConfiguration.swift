@@ -42,8 +42,8 @@ public struct KafkaConfiguration: Sendable {
             throw KafkaError(
                 .configuration,
                 "\(name)=\(value) switches the check of the server off, and anybody on the way could read and change "
-                    + "everything; set ssl.ca.location to the authority's certificate, or say explicitly that "
-                    + "unverified servers are accepted")
+                    + "everything; set ssl.ca.location to the authority's certificate, or accept "
+                    + "unverified servers explicitly (--allow-unverified-servers)")
         }
         self.servers = servers
         self.clientID = clientID
@@ -148,12 +148,14 @@ public struct KafkaLogLine: Sendable, Equatable {
 }
 
 /// What a client is for, and with it its defaults.
-enum ClientRole: Sendable {
+package enum ClientRole: Sendable {
     /// - Parameter maxMessageBytes: the topics' limit.
     case producer(maxMessageBytes: Int)
     case reader
-    /// One question, then gone.
+    /// Questions, then gone.
     case inquiry
+
+    var isLasting: Bool { if case .inquiry = self { false } else { true } }
 
     var type: rd_kafka_type_t {
         if case .producer = self { RD_KAFKA_PRODUCER } else { RD_KAFKA_CONSUMER }
@@ -162,7 +164,7 @@ enum ClientRole: Sendable {
 
 extension KafkaConfiguration {
     /// The settings that a user may override, then the user's, then those that are ours alone.
-    func settings(for role: ClientRole) -> [(String, String)] {
+    package func settings(for role: ClientRole) -> [(String, String)] {
         let common = [
             // A paused broker accepts connections for ever; only this bounds the stall.
             ("socket.timeout.ms", "5000"),
@@ -172,7 +174,8 @@ extension KafkaConfiguration {
         let user = properties.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         let own = [
             ("bootstrap.servers", servers), ("client.id", clientID), ("client.software.name", "tributary"),
-            ("log.queue", "true"), ("statistics.interval.ms", "\(statisticsInterval.milliseconds32)"),
+            ("log.queue", "true"),
+            ("statistics.interval.ms", "\((role.isLasting ? statisticsInterval : .zero).milliseconds32)"),
         ]
         return common + defaults(for: role) + user + own + required(for: role)
     }
@@ -201,7 +204,11 @@ extension KafkaConfiguration {
             ]
         case .inquiry:
             // Log lines wait on the same queue and count: with a small number they would stop fetching for a second.
-            return [("queued.min.messages", "1000"), ("fetch.error.backoff.ms", "50")]
+            return [
+                ("queued.min.messages", "1000"), ("fetch.error.backoff.ms", "50"),
+                // The broker answers "there is none" only when this time is over.
+                ("fetch.wait.max.ms", "10"),
+            ]
         }
     }
 

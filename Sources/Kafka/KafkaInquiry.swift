@@ -1,7 +1,8 @@
-// Questions to the partitions' leaders, each with a client of its own: on a reader's connection a question would wait
+// Questions to the partitions' leaders, with a client of their own: on a reader's connection a question would wait
 // behind the fetch that waits for records, and a fresh client has no stale idea of who leads.
 
 import CRdKafka
+import Synchronization
 
 /// A record by itself.
 public struct KafkaStoredRecord: Sendable, Equatable {
@@ -11,11 +12,11 @@ public struct KafkaStoredRecord: Sendable, Equatable {
     public var value: [UInt8]?
 }
 
-/// Asks about the partitions of one topic. All calls block.
+/// Asks about the partitions of one topic, one question at a time. All calls block.
 public final class KafkaInquiry: Sendable {
     private let client: KafkaClient
     let name: String
-    private let deadline: ContinuousClock.Instant
+    private let deadline: Mutex<ContinuousClock.Instant>
     private let isCancelled: @Sendable () -> Bool
 
     /// - Parameters:
@@ -28,7 +29,12 @@ public final class KafkaInquiry: Sendable {
         client = try KafkaClient(configuration, .inquiry, topics: [topic])
         name = topic
         self.isCancelled = isCancelled
-        deadline = .now + patience
+        deadline = Mutex(.now + patience)
+    }
+
+    /// Gives the next questions, all together, so much time.
+    public func allow(_ patience: Duration) {
+        deadline.withLock { $0 = .now + patience }
     }
 
     /// The first offset that is there, and the one that the next record gets.
@@ -131,7 +137,7 @@ public final class KafkaInquiry: Sendable {
     /// nil: the time is over.
     private var slice: Duration? {
         if isCancelled() { return nil }
-        let left = ContinuousClock.now.duration(to: deadline)
+        let left = patience
         return left <= .zero ? nil : min(left, KafkaLimits.askSlice)
     }
 
@@ -175,7 +181,7 @@ public final class KafkaInquiry: Sendable {
 
     var handle: ClientHandle { client.handle }
     var configuration: KafkaConfiguration { client.configuration }
-    var patience: Duration { max(.zero, ContinuousClock.now.duration(to: deadline)) }
+    var patience: Duration { max(.zero, ContinuousClock.now.duration(to: deadline.withLock { $0 })) }
 }
 
 public struct KafkaPartition: Sendable, Equatable {

@@ -48,6 +48,9 @@ public final class KafkaProducer: Sendable {
         var awaited: [UInt64: Awaited] = [:]
 
         var isIdle: Bool { waiting.count == 0 && inFlightRecords == 0 && refused.isEmpty }
+
+        /// Whether reports may be late: nobody awaits one, and no record waits for room.
+        var isUnhurried: Bool { awaited.isEmpty && waiting.count == 0 && refused.isEmpty && closeBy == nil }
     }
 
     /// A send that somebody waits for, or waited for until its task was cancelled.
@@ -191,9 +194,10 @@ public final class KafkaProducer: Sendable {
     private func serve() {
         var purgedAt: ContinuousClock.Instant?
         while let client = nextClient() {
-            if let event = Event(of: client.queue, within: KafkaLimits.poll) { handle(event, client) }
+            let isQuiet = !serveEvents(client)
             if client.fatalError != nil { replace(client) }
             reportRefused()
+            if !isQuiet, state.withLock({ $0.isUnhurried }) { pause(KafkaLimits.reportPause) }
             guard let closeBy = state.withLock({ $0.closeBy }) else { continue }
             if state.withLock({ $0.isIdle }) { break }
             let now = ContinuousClock.now
@@ -204,6 +208,17 @@ public final class KafkaProducer: Sendable {
             }
         }
         end()
+    }
+
+    /// Waits for an event and handles it and what else is there, up to a limit; false: none came.
+    private func serveEvents(_ client: KafkaClient) -> Bool {
+        for number in 0..<KafkaLimits.eventsPerTurn {
+            guard let event = Event(of: client.queue, within: number == 0 ? KafkaLimits.poll : .zero) else {
+                return number > 0
+            }
+            handle(event, client)
+        }
+        return true
     }
 
     /// The client; a new one where there is none. nil: it cannot be made and the producer is being closed.
@@ -221,10 +236,14 @@ public final class KafkaProducer: Sendable {
             } catch {
                 if isClosing { return nil }
                 configuration.log(KafkaLogLine(level: 3, facility: "REPLACE", message: error.description))
-                var pause = timespec(tv_sec: 0, tv_nsec: Int(KafkaLimits.replacePause.milliseconds32) * 1_000_000)
-                nanosleep(&pause, nil)
+                pause(KafkaLimits.replacePause)
             }
         }
+    }
+
+    private func pause(_ time: Duration) {
+        var pause = timespec(tv_sec: 0, tv_nsec: Int(time.milliseconds32) * 1_000_000)
+        nanosleep(&pause, nil)
     }
 
     private func handle(_ event: borrowing Event, _ client: KafkaClient) {

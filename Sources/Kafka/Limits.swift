@@ -7,6 +7,11 @@ public enum KafkaLimits {
     public static let inFlightBytes = 64 << 20
     /// The longest that a thread waits for the library before it looks around.
     static let poll: Duration = .milliseconds(100)
+    /// Most events that a producer handles before it looks whether it is being closed or its client has failed.
+    static let eventsPerTurn = 100
+    /// After reports, before the next are taken, where nobody is in a hurry: so that a thread that wakes for each of them
+    /// does not hold up the records on their way back.
+    static let reportPause: Duration = .milliseconds(1)
     /// The longest that closing waits for the reports of what was purged, after its deadline.
     static let purgePatience: Duration = .seconds(5)
     /// The longest that anything waits for the library to let go of a client; it has had deadlocks there.

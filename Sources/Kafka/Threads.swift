@@ -9,10 +9,11 @@ final class KafkaThread: Sendable {
     init(name: String, _ body: @escaping @Sendable () -> Void) {
         let done = done
         let thread = Thread {
+            // The system learns a name only from the thread itself.
+            Thread.current.name = name
             body()
             done.signal()
         }
-        thread.name = name
         thread.start()
     }
 

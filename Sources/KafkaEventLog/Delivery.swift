@@ -11,6 +11,8 @@ struct Delivery: ~Copyable {
         /// How often it was read again from `next`.
         var rereads = 0
         var isAsking = false
+        /// What comes next cannot be read: it is left alone until it is asked for again.
+        var isDamaged = false
     }
 
     /// What follows from something odd, once the reader is not being read.
@@ -47,7 +49,10 @@ struct Delivery: ~Copyable {
     }
 
     /// Until the log is closed and what it stored is delivered.
-    mutating func run() {
+    ///
+    /// - Parameter isAway: nobody was reached yet.
+    mutating func run(isAway: Bool) {
+        if isAway { lose("no broker has answered yet") }
         for channel in channels.indices { begin(channel) }
         while true {
             let inbox = shared.takeInbox()
@@ -67,12 +72,12 @@ struct Delivery: ~Copyable {
     }
 
     private func isOver(_ ends: [Int64], _ deadline: ContinuousClock.Instant) -> Bool {
-        if hasFailed || zip(channels, ends).allSatisfy({ $0.next >= $1 }) { return true }
+        if hasFailed || zip(channels, ends).allSatisfy({ $0.next >= $1 || $0.isDamaged }) { return true }
         return ContinuousClock.now >= deadline
     }
 
     private mutating func begin(_ channel: Int) {
-        guard !isLost, !hasFailed else { return }
+        guard !isLost, !hasFailed, !channels[channel].isDamaged else { return }
         channels[channel].isAsking = false
         // The library means something else by these.
         if channels[channel].next < 0 { return ask(channel) }
@@ -122,7 +127,8 @@ struct Delivery: ~Copyable {
 
     /// Whether the channel is one of ours, and what comes of it is what was asked for last.
     private func isRead(_ channel: Int) -> Bool {
-        channels.indices.contains(channel) && !channels[channel].isAsking && !isLost && !hasFailed
+        channels.indices.contains(channel) && !channels[channel].isAsking && !channels[channel].isDamaged && !isLost
+            && !hasFailed
     }
 
     /// Old versions of the library have skipped records: the channel is read again before it is believed.
@@ -161,11 +167,15 @@ struct Delivery: ~Copyable {
             channels[channel].rereads += 1
             return actions.append(.again(channel))
         }
+        channels[channel].isDamaged = true
         actions.append(
-            .failed(
-                "the record at offset \(channels[channel].next) of partition \(channel) does not match its checksum "
-                    + "(\(error)): the broker's copy is damaged; let another replica lead the partition, and open the "
-                    + "store again"))
+            .tell(.damaged(channel: channel, Self.damage(channels[channel].next, channel, error.description))))
+    }
+
+    static func damage(_ offset: Int64, _ channel: Int, _ error: String) -> String {
+        "the record at offset \(offset) of partition \(channel) does not match its checksum (\(error)): the broker's copy "
+            + "is damaged; let another replica lead the partition and open the store again, or, where there is none, "
+            + "export to a new store"
     }
 
     // MARK: - Acting
@@ -174,7 +184,9 @@ struct Delivery: ~Copyable {
         switch action {
         case .again(let channel): begin(channel)
         case .ask(let channel): ask(channel)
-        case .tell(let event): handler.handle(event)
+        case .tell(let event):
+            if case .damaged(let channel?, _) = event { reader.end(channel) }
+            handler.handle(event)
         case .lost(let why): lose(why)
         case .failed(let why): fail(why)
         }

@@ -22,36 +22,58 @@ public final class KafkaLog: RecordLog {
     private let kafka: KafkaConfiguration
     private let producer: KafkaProducer
     private let reader: KafkaReader
-    /// Why nothing may be written; nil: it may.
-    public let writeRefusal: String?
     private let shared: SharedState
+    private let questions: Questions
+    private let statistics: LatestStatistics
 
     // MARK: - Opening
 
     /// Opens the log; the topic has to exist.
     ///
+    /// - Parameter knownPartitions: how many the topic has, where that is known: then the log is also opened where no
+    ///   broker answers, and looks at the topic when one does.
     /// - Throws: `LogError`: `notAStore` where there is no topic, `unavailable` where no broker answers, `noPermission`.
-    public static func open(_ place: KafkaPlace) async throws(LogError) -> KafkaLog {
-        let kafka = try place.configuration()
-        let report = try await KafkaTopic.check(place)
+    public static func open(
+        _ place: KafkaPlace, knownPartitions: Int? = nil
+    ) async throws(LogError) -> KafkaLog {
+        var kafka = try place.configuration()
+        let statistics = LatestStatistics()
+        kafka.statistics = { statistics.note($0) }
+        let report: KafkaTopic.Report
         do {
-            return try await onOwnThread(named: "kafka-open") { try KafkaLog(place, kafka, report) }
+            report = try await KafkaTopic.check(place)
+        } catch {
+            guard let knownPartitions, error.code == .unavailable else { throw error }
+            report = .unseen(place.topic, partitions: knownPartitions)
+        }
+        do {
+            return try await onOwnThread(named: "kafka-open") { [kafka] in
+                try KafkaLog(place, kafka, report, statistics)
+            }
         } catch {
             throw LogError(error, servers: place.servers)
         }
     }
 
-    private init(_ place: KafkaPlace, _ kafka: KafkaConfiguration, _ report: KafkaTopic.Report) throws(KafkaError) {
+    private init(
+        _ place: KafkaPlace, _ kafka: KafkaConfiguration, _ report: KafkaTopic.Report, _ statistics: LatestStatistics
+    ) throws(KafkaError) {
         let topicBytes = report.settings?["max.message.bytes"].flatMap { Int($0) } ?? KafkaLogLimits.topicMessageBytes
         description = LogDescription(
             name: "kafka \(place.servers) store \(place.store)", channels: report.partitions, isOnlyWriter: false,
-            maxRecordBytes: max(0, min(topicBytes, KafkaLogLimits.topicMessageBytes) - KafkaLogLimits.batchOverhead))
+            maxRecordBytes: max(0, min(topicBytes, KafkaLogLimits.topicMessageBytes) - KafkaLogLimits.batchOverhead),
+            writeRefusal: report.isSeen ? Self.refusal(report, place) : nil, isAway: !report.isSeen)
         self.place = place
         self.kafka = kafka
-        writeRefusal = Self.refusal(report, place)
-        openingNotes = Self.notes(report, writeRefusal)
+        openingNotes =
+            report.isSeen
+            ? Self.notes(description.writeRefusal)
+            : ["no broker answers at \(place.servers): what this node has applied can be read, and appends wait"]
+        if report.isSeen { for line in Self.remarks(report) { place.log(6, "OPEN", line) } }
         let shared = SharedState(channels: report.partitions)
         self.shared = shared
+        questions = Questions(kafka, topic: place.topic, patience: place.patience) { shared.isClosed }
+        self.statistics = statistics
         let reader = try KafkaReader(kafka, topic: place.topic)
         self.reader = reader
         do {
@@ -64,7 +86,7 @@ public final class KafkaLog: RecordLog {
         }
     }
 
-    private static func refusal(_ report: KafkaTopic.Report, _ place: KafkaPlace) -> String? {
+    static func refusal(_ report: KafkaTopic.Report, _ place: KafkaPlace) -> String? {
         if !report.mismatches.isEmpty {
             let all = report.mismatches.map(\.description).joined(separator: "; ")
             return "nothing is written to the topic \(report.topic): \(all)"
@@ -74,16 +96,20 @@ public final class KafkaLog: RecordLog {
             + "allow DescribeConfigs on it, or say --allow-unverified-topics"
     }
 
-    private static func notes(_ report: KafkaTopic.Report, _ refusal: String?) -> [String] {
-        var notes = refusal.map { [$0] } ?? []
-        if let warning = KafkaLibrary.warning { notes.append(warning) }
+    private static func notes(_ refusal: String?) -> [String] {
+        (refusal.map { [$0] } ?? []) + (KafkaLibrary.warning.map { [$0] } ?? [])
+    }
+
+    /// What is worth a line in a log and no warning each time.
+    private static func remarks(_ report: KafkaTopic.Report) -> [String] {
+        var remarks: [String] = []
         if report.replication == 1 {
-            notes.append("the topic \(report.topic) has one copy: a broker's crash can lose what was acknowledged")
+            remarks.append("the topic \(report.topic) has one copy: a broker's crash can lose what was acknowledged")
         }
         if !KafkaLibrary.missing.isEmpty {
-            notes.append("librdkafka \(KafkaLibrary.version): " + KafkaLibrary.missing.joined(separator: "; "))
+            remarks.append("librdkafka \(KafkaLibrary.version): " + KafkaLibrary.missing.joined(separator: "; "))
         }
-        return notes
+        return remarks
     }
 
     // MARK: - Writing
@@ -91,7 +117,7 @@ public final class KafkaLog: RecordLog {
     public func append(_ record: LogRecord, to channel: Int, tag: LogTag) {
         precondition(channel >= 0 && channel < description.channels, "no such channel")
         if record.byteCount > description.maxRecordBytes { return reject(tag, .tooLarge) }
-        if let writeRefusal { return reject(tag, .failed(writeRefusal)) }
+        if let refusal = description.writeRefusal { return reject(tag, .failed(refusal)) }
         let sent = producer.send(
             KafkaRecord(key: record.key, value: record.value, partition: channel), tag: tag.number)
         if !sent { reject(tag, .failed("the log is closed; open it again")) }
@@ -115,13 +141,15 @@ public final class KafkaLog: RecordLog {
     public func start(from offsets: [Int64], handler: any LogHandler) throws {
         precondition(offsets.count == description.channels, "one offset for each channel")
         let (reader, producer, shared, place, kafka) = (reader, producer, shared, place, kafka)
+        let isAway = description.isAway
         let isStarted = shared.start(handler) {
             WorkerThread(name: "kafka-log") {
                 var delivery = Delivery(
                     reader: reader, producer: producer, shared: shared,
-                    leaders: Leaders(kafka: kafka, topic: place.topic, shared: shared, wake: { reader.wake() }),
+                    leaders: Leaders(
+                        kafka: kafka, place: place, shared: shared, isUnseen: isAway, wake: { reader.wake() }),
                     handler: handler, offsets: offsets)
-                delivery.run()
+                delivery.run(isAway: isAway)
             }
         }
         if !isStarted { throw LogError(.closed, "the log on Kafka is closed") }
@@ -142,7 +170,12 @@ public final class KafkaLog: RecordLog {
 
     public func record(at offset: Int64, in channel: Int) async throws(LogError) -> StoredRecord? {
         precondition(channel >= 0 && channel < description.channels, "no such channel")
-        let found = try await ask { inquiry throws(KafkaError) in try inquiry.record(at: offset, in: channel) }
+        let found: KafkaStoredRecord?
+        do {
+            found = try await ask { inquiry throws(KafkaError) in try inquiry.record(at: offset, in: channel) }
+        } catch  where error.code == .damaged {
+            throw LogError(.damaged, Delivery.damage(offset, channel, error.message))
+        }
         return found.map {
             StoredRecord(
                 offset: $0.offset, appendTime: $0.timestamp, record: LogRecord(key: $0.key, value: $0.value))
@@ -154,17 +187,23 @@ public final class KafkaLog: RecordLog {
     ) async throws(LogError) -> R {
         try shared.beginQuestion()
         defer { shared.endQuestion() }
-        let (kafka, place, shared) = (kafka, place, shared)
+        let questions = questions
         do {
-            return try await onOwnThread(named: "kafka-ask") {
-                let inquiry = try KafkaInquiry(
-                    kafka, topic: place.topic, within: place.patience, isCancelled: { shared.isClosed })
-                defer { inquiry.close() }
-                return try body(inquiry)
-            }
+            return try await onOwnThread(named: "kafka-ask") { try questions.ask(body) }
         } catch {
             throw LogError(error, servers: place.servers)
         }
+    }
+
+    public var figures: [LogFigure] {
+        let (waiting, inFlight) = producer.outstanding
+        return [
+            LogFigure(
+                "kafka_waiting_records", "Records that Kafka's client library does not have yet", Double(waiting)),
+            LogFigure(
+                "kafka_unacknowledged_records", "Records that Kafka's client library has and that are not acknowledged",
+                Double(inFlight)),
+        ] + statistics.figures
     }
 
     // MARK: - Closing
@@ -180,6 +219,7 @@ public final class KafkaLog: RecordLog {
         shared.drain(to: ends(by: end), by: end)
         reader.wake()
         shared.waitForQuiet()
+        questions.close()
         reader.close()
         shared.endClose()
     }

@@ -17,8 +17,11 @@ public struct KafkaPlace: Sendable {
     public var replication: Int?
     /// The longest that opening, closing and single questions wait for brokers.
     public var patience = KafkaLogLimits.patience
-    /// Gets what the client library has to say: a level as syslog's (3 error … 7 debug), and text.
-    public var log: @Sendable (Int, String) -> Void = { _, _ in }
+    /// Gets what the client library has to say: a level as syslog's (3 error … 7 debug), its word for what it is about,
+    /// as FAIL, and text.
+    public var log: @Sendable (Int, String, String) -> Void = { _, _, _ in }
+    /// How often the clients count for `KafkaLog.figures`; zero: never.
+    public var statisticsInterval: Duration = .zero
 
     public init(servers: String, store: String, properties: [String: String] = [:]) {
         self.servers = servers
@@ -27,6 +30,21 @@ public struct KafkaPlace: Sendable {
     }
 
     public var topic: String { store + ".events" }
+
+    /// What is wrong with the place by itself, without asking a broker; nil: nothing.
+    public var problem: String? {
+        do throws(LogError) {
+            let kafka = try configuration()
+            do throws(KafkaError) {
+                try kafka.check()
+                return nil
+            } catch {
+                return error.message
+            }
+        } catch {
+            return error.message
+        }
+    }
 
     func configuration() throws(LogError) -> KafkaConfiguration {
         let allowed = store.utf8.allSatisfy {
@@ -46,10 +64,11 @@ public struct KafkaPlace: Sendable {
                 servers: servers, clientID: "tributary-\(store)", properties: properties,
                 acceptsUnverifiedServers: acceptsUnverifiedServers)
             let log = log
-            kafka.log = { log($0.level, "\($0.facility): \($0.message)") }
+            kafka.log = { log($0.level, $0.facility, $0.message) }
+            kafka.statisticsInterval = statisticsInterval
             return kafka
         } catch {
-            throw LogError(error)
+            throw LogError(.unavailable, error.message)
         }
     }
 

@@ -28,6 +28,12 @@ public enum KafkaTopic {
         public var settings: [String: String]?
         public var unread: String?
         public var mismatches: [Mismatch]
+        /// False: no broker was asked yet.
+        var isSeen = true
+
+        static func unseen(_ topic: String, partitions: Int) -> Report {
+            Report(topic: topic, partitions: partitions, replication: 0, mismatches: [], isSeen: false)
+        }
     }
 
     /// Settings with which the topic is made, and which every open compares.
@@ -40,15 +46,14 @@ public enum KafkaTopic {
     ///
     /// - Parameters:
     ///   - partitions: 1 or more, fixed for the store's life.
-    ///   - replication: copies of each record; nil: the cluster's default. With 3 or more, all but one have to
-    ///     acknowledge a record.
+    ///   - replication: copies of each record, of which all but one have to acknowledge it; nil: the cluster's default.
     /// - Throws: `LogError`; `alreadyExists` where there is one.
     public static func create(
         _ place: KafkaPlace, partitions: Int = 12, replication: Int? = nil
     ) async throws(LogError) {
         precondition(partitions > 0, "a topic has at least one partition")
         var settings = Dictionary(uniqueKeysWithValues: settings)
-        if let replication, replication > 1 { settings["min.insync.replicas"] = "\(max(1, replication - 1))" }
+        if let replication, replication > 1 { settings["min.insync.replicas"] = "\(inSync(replication))" }
         try await place.ask { [settings] inquiry throws(KafkaError) in
             try inquiry.createTopic(partitions: partitions, replication: replication, settings: settings)
         }
@@ -58,27 +63,30 @@ public enum KafkaTopic {
     ///
     /// - Throws: `LogError`; `notAStore` where there is no such topic.
     public static func check(_ place: KafkaPlace) async throws(LogError) -> Report {
-        let found = try await place.ask { inquiry throws(KafkaError) -> (Report?) in
-            guard let partitions = try inquiry.partitions(), !partitions.isEmpty else { return nil }
-            var report = Report(
-                topic: place.topic, partitions: partitions.count,
-                replication: partitions.map(\.replicas).min() ?? 0, mismatches: [])
-            do throws(KafkaError) {
-                report.settings = try inquiry.topicSettings()
-            } catch {
-                switch error.kind {
-                case .notAuthorized, .unsupported: report.unread = error.description
-                case .timedOut where place.allowsUnverifiedTopics: report.unread = error.description
-                default: throw error
-                }
-            }
-            return report
-        }
-        guard var report = found else {
+        let found = try await place.ask { inquiry throws(KafkaError) in try report(inquiry, place) }
+        guard let found else {
             throw LogError(
                 .notAStore,
                 "there is no topic \(place.topic) at \(place.servers); `tributary topics create --kafka "
                     + "\(place.servers) --store \(place.store)` makes it")
+        }
+        return found
+    }
+
+    /// nil where there is no such topic. Blocks.
+    static func report(_ inquiry: KafkaInquiry, _ place: KafkaPlace) throws(KafkaError) -> Report? {
+        guard let partitions = try inquiry.partitions(), !partitions.isEmpty else { return nil }
+        var report = Report(
+            topic: place.topic, partitions: partitions.count, replication: partitions.map(\.replicas).min() ?? 0,
+            mismatches: [])
+        do throws(KafkaError) {
+            report.settings = try inquiry.topicSettings()
+        } catch {
+            switch error.kind {
+            case .notAuthorized, .unsupported: report.unread = error.description
+            case .timedOut where place.allowsUnverifiedTopics: report.unread = error.description
+            default: throw error
+            }
         }
         report.mismatches = mismatches(report, place)
         return report
@@ -90,19 +98,36 @@ public enum KafkaTopic {
             found.append(
                 Mismatch(
                     setting: "the replication factor", found: "\(report.replication)", wanted: "\(wanted) or more",
-                    mend:
-                        "kafka-reassign-partitions.sh --bootstrap-server \(place.servers) (with a plan for \(place.topic))"
-                ))
+                    mend: "kafka-reassign-partitions.sh --bootstrap-server \(place.servers) --execute "
+                        + "--reassignment-json-file PLAN.json, with \(wanted) replicas for each partition of "
+                        + place.topic))
         }
         for (name, wanted) in settings {
             guard let value = report.settings?[name], !fits(name, value, wanted) else { continue }
             found.append(
                 Mismatch(
                     setting: name, found: value, wanted: name == "max.message.bytes" ? "\(wanted) or more" : wanted,
-                    mend: "kafka-configs.sh --bootstrap-server \(place.servers) --alter --entity-type topics "
-                        + "--entity-name \(place.topic) --add-config \(name)=\(wanted)"))
+                    mend: mend(name, wanted, place)))
+        }
+        // More in-sync copies than there are copies would take no record at all.
+        let inSync = inSync(place.replication ?? 1)
+        if report.replication > inSync, let value = report.settings?["min.insync.replicas"],
+            (Int(value) ?? 0) < inSync
+        {
+            found.append(
+                Mismatch(
+                    setting: "min.insync.replicas", found: value, wanted: "\(inSync) or more",
+                    mend: mend("min.insync.replicas", "\(inSync)", place)))
         }
         return found
+    }
+
+    /// Of so many copies, how many have to acknowledge a record: one may fail.
+    private static func inSync(_ replication: Int) -> Int { max(1, replication - 1) }
+
+    private static func mend(_ name: String, _ value: String, _ place: KafkaPlace) -> String {
+        "kafka-configs.sh --bootstrap-server \(place.servers) --alter --entity-type topics "
+            + "--entity-name \(place.topic) --add-config \(name)=\(value)"
     }
 
     private static func fits(_ name: String, _ value: String, _ wanted: String) -> Bool {

@@ -14,8 +14,10 @@ struct Leaders: Sendable {
     }
 
     let kafka: KafkaConfiguration
-    let topic: String
+    let place: KafkaPlace
     let shared: SharedState
+    /// The topic's settings were not looked at when the log was opened.
+    let isUnseen: Bool
     /// Makes the log's thread look at the answer.
     let wake: @Sendable () -> Void
 
@@ -45,11 +47,16 @@ struct Leaders: Sendable {
         shared.probe {
             repeat {
                 let found = ask { inquiry throws(KafkaError) -> Answer? in
-                    guard let partitions = try inquiry.partitions() else { return nil }
+                    guard let partitions = try inquiry.partitions(), !partitions.isEmpty else { return nil }
                     guard partitions.count == channels else {
                         return .failed(Self.recounted(channels, partitions.count))
                     }
                     for channel in 0..<channels { _ = try inquiry.bounds(of: channel) }
+                    if isUnseen, let report = try KafkaTopic.report(inquiry, place),
+                        let refusal = KafkaLog.refusal(report, place)
+                    {
+                        return .failed(refusal + "; then open the store again")
+                    }
                     return .contact
                 }
                 if let answer = found ?? nil {
@@ -69,7 +76,7 @@ struct Leaders: Sendable {
         let shared = shared
         guard
             let inquiry = try? KafkaInquiry(
-                kafka, topic: topic, within: KafkaLogLimits.patience, isCancelled: { shared.isClosed })
+                kafka, topic: place.topic, within: KafkaLogLimits.patience, isCancelled: { shared.isClosed })
         else { return nil }
         defer { inquiry.close() }
         return try? body(inquiry)

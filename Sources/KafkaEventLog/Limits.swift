@@ -16,6 +16,9 @@ public enum KafkaLogLimits {
     static let rereads = 1
     /// Most questions for bounds and single records at once; more are refused.
     public static let questions = 64
+    /// How long a client for questions is kept after the last one; later it might not know who leads. A second opinion
+    /// comes later.
+    static let inquiryKept: Duration = .milliseconds(250)
     /// Characters of a topic's name.
     static let topicName = 249
 }

@@ -22,6 +22,8 @@ public enum SegmentLimits {
     public static let scanBytes = 2 << 20
     /// What recovery reads at once, in bytes; more where one block is larger.
     static let windowBytes = 256 << 10
+    /// By so much a file in memory grows, in bytes.
+    static let memoryPieceBytes = 256 << 10
     /// What recovery copies at once, in bytes.
     static let copyBytes = 1 << 20
     /// Most copies of torn tails of one place that are kept aside.

@@ -32,11 +32,17 @@ public final class MemoryStorage: SegmentStorage {
     public func syncNames() throws(SegmentError) {}
 }
 
-/// A file in memory: takes memory for what was written to it, not for its size.
+/// A file in memory: takes memory for what was written to it, piece by piece, not for its size. Nothing moves when it
+/// grows.
 final class MemoryFile: SegmentFile {
+    private struct Content: Sendable {
+        var pieces: [[UInt8]] = []
+        var end = 0
+    }
+
     private let name: String
     private let size: Int
-    private let written = Mutex<[UInt8]>([])
+    private let written = Mutex(Content())
 
     init(name: String, byteCount: Int) {
         self.name = name
@@ -48,24 +54,44 @@ final class MemoryFile: SegmentFile {
     func read(into bytes: UnsafeMutableRawBufferPointer, at position: Int) throws(SegmentError) {
         guard position + bytes.count <= size else { throw .damaged(name, size, "the file ends too early") }
         written.withLock { written in
-            let there = max(0, min(bytes.count, written.count - position))
-            if there > 0 {
-                written.reading { bytes.copyMemory(from: $0.part(position, there)) }
+            let there = max(0, min(bytes.count, written.end - position))
+            Self.pieces(position, there) { piece, part, done in
+                written.pieces[piece].reading {
+                    UnsafeMutableRawBufferPointer(rebasing: bytes[done...]).copyMemory(
+                        from: $0.part(part.lowerBound, part.count))
+                }
             }
             bytes[there...].initializeMemory(as: UInt8.self, repeating: 0)
         }
     }
 
     func skipZeros(from position: Int) throws(SegmentError) -> Int {
-        written.withLock { position < $0.count ? position : size }
+        written.withLock { position < $0.end ? position : size }
     }
 
     func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(SegmentError) {
         precondition(position + bytes.count <= size, "a segment file does not grow")
         written.withLock { written in
-            let missing = position + bytes.count - written.count
-            if missing > 0 { written.append(contentsOf: repeatElement(0, count: missing)) }
-            written.writing { UnsafeMutableRawBufferPointer(rebasing: $0[position...]).copyMemory(from: bytes) }
+            written.end = max(written.end, position + bytes.count)
+            while written.pieces.count * SegmentLimits.memoryPieceBytes < written.end {
+                written.pieces.append([UInt8](repeating: 0, count: SegmentLimits.memoryPieceBytes))
+            }
+            Self.pieces(position, bytes.count) { piece, part, done in
+                written.pieces[piece].writing {
+                    UnsafeMutableRawBufferPointer(rebasing: $0[part]).copyMemory(from: bytes.part(done, part.count))
+                }
+            }
+        }
+    }
+
+    /// Calls `body` with each piece that the range touches, the part of it, and how much came before.
+    private static func pieces(_ position: Int, _ count: Int, _ body: (Int, Range<Int>, Int) -> Void) {
+        var done = 0
+        while done < count {
+            let (piece, start) = (position + done).quotientAndRemainder(dividingBy: SegmentLimits.memoryPieceBytes)
+            let length = min(count - done, SegmentLimits.memoryPieceBytes - start)
+            body(piece, start..<start + length, done)
+            done += length
         }
     }
 

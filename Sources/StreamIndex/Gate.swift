@@ -29,6 +29,9 @@ final class Gate: Sendable {
         maxBytes = bytes
     }
 
+    /// Who is in, and their bytes.
+    var inside: (count: Int, bytes: Int) { state.withLock { ($0.count, $0.bytes) } }
+
     /// Waits until there is room. Something larger than all the room is let in alone.
     ///
     /// - Parameters:

@@ -1,6 +1,7 @@
 // What the log's thread runs: dense offsets, places, the applier, and then whoever waits.
 
 import AppendRule
+import Envelope
 import EventLog
 import Synchronization
 
@@ -12,18 +13,24 @@ final class IndexHandler: LogHandler {
         /// How often in a row a channel was read again because of a gap.
         var restarts: [Int]
         var failure: IndexError?
+        /// Nothing is applied until it is known that the log is still the same: the number of the loss of contact.
+        var hold: Int?
+        var holds = 0
     }
 
     private let state: Mutex<State>
     /// Why partitions do not run. Under a lock of its own, so that who asks never waits for records being applied.
     private let published: Mutex<[IndexError?]>
-    private let log: any RecordLog
+    let log: any RecordLog
+    let identity: Identity
+    let watch = LogWatch()
     private let proposer: Proposer
     private let waits: AppliedWaits
     private let say: IndexSay
 
     init(
-        _ applier: sending Applier, log: any RecordLog, checkpoints: sending Checkpoints?, proposer: Proposer,
+        _ applier: sending Applier, _ identity: Identity, log: any RecordLog, checkpoints: sending Checkpoints?,
+        proposer: Proposer,
         waits: AppliedWaits, say: @escaping IndexSay
     ) {
         published = Mutex(applier.lanes.map(\.halted))
@@ -32,6 +39,7 @@ final class IndexHandler: LogHandler {
                 applier: applier, checkpoints: checkpoints,
                 restarts: Array(repeating: 0, count: log.description.channels), failure: nil))
         self.log = log
+        self.identity = identity
         self.proposer = proposer
         self.waits = waits
         self.say = say
@@ -42,7 +50,7 @@ final class IndexHandler: LogHandler {
         var offsets: [Int64] = []
         var halted: [(Int, IndexError)] = []
         let failure: IndexError? = state.withLock { state in
-            guard state.failure == nil else { return nil }
+            guard state.failure == nil, state.hold == nil else { return nil }
             let before = state.applier.lanes.map(\.halted)
             do throws(IndexError) {
                 var entries = dense(run, &state)
@@ -79,9 +87,11 @@ final class IndexHandler: LogHandler {
         case .tags(let reports):
             proposer.reported(reports)
         case .contactLost(let why):
+            hold()
             say(.warning, "contact with the log is lost: \(why)")
         case .contactRegained:
             say(.info, "contact with the log is regained")
+            watch.contactRegained(self, hold: hold())
         case .gap(let channel, let expected, let found):
             stop(channel, Self.gap(channel, expected, found))
         case .startMoved(let channel, let start):
@@ -98,8 +108,10 @@ final class IndexHandler: LogHandler {
                     .mismatch,
                     "partition \(channel) ends at offset \(end), before what this index has applied: the log was "
                         + "truncated or made anew; restore it, or remove the index to begin again"))
-        case .damaged(let why):
+        case .damaged(nil, let why):
             end(IndexError(.damaged, why))
+        case .damaged(let channel?, let why):
+            stop(channel, IndexError(.halted, "partition \(channel) is halted: \(why)"))
         case .failed(let why):
             end(IndexError(.unavailable, why))
         }
@@ -111,6 +123,35 @@ final class IndexHandler: LogHandler {
     private func publish(_ state: borrowing State) {
         let halts = state.applier.lanes.map { [failure = state.failure] in $0.halted ?? failure }
         published.withLock { $0 = halts }
+    }
+
+    // MARK: - Comparing
+
+    /// Of the partitions that run: what the log must still have.
+    var known: [KnownChannel] {
+        state.withLock { state in
+            state.applier.lanes.enumerated().filter { $1.halted == nil }.map { KnownChannel($0, $1.state) }
+        }
+    }
+
+    /// Applies nothing until `goOn(after:)` is called with what this returns.
+    @discardableResult private func hold() -> Int {
+        state.withLock { state in
+            state.holds += 1
+            state.hold = state.holds
+            return state.holds
+        }
+    }
+
+    /// Applies again; what was not taken meanwhile is delivered again.
+    func goOn(after hold: Int) {
+        state.withLock { state in
+            guard state.hold == hold, state.failure == nil else { return }
+            state.hold = nil
+            for (channel, lane) in state.applier.lanes.enumerated() where lane.halted == nil {
+                log.restart(channel: channel, from: lane.state.nextOffset)
+            }
+        }
     }
 
     // MARK: - Offsets and places
@@ -167,7 +208,8 @@ final class IndexHandler: LogHandler {
         if isKnown { halt(channel, error) }
     }
 
-    private func end(_ error: IndexError) {
+    /// Nothing more is applied, in no partition.
+    func end(_ error: IndexError) {
         state.withLock {
             $0.failure = $0.failure ?? error
             publish($0)

@@ -13,9 +13,7 @@ struct IndexParts: ~Copyable {
     var writer: SegmentWriter?
 
     static func open(_ source: IndexSource, _ identity: Identity) throws -> IndexParts {
-        if let copy = source.opened.copy, let index = source.opened.indexDirectory {
-            return try NodeCopy.open(copy: copy, index: index, identity, source)
-        }
+        if let copy = source.opened.copy { return try NodeCopy.open(copy, identity, source) }
         let writer =
             source.opened.segments == nil
             ? try SegmentWriter.create(in: MemoryStorage(), store: StoreUUID(identity)) : nil
@@ -37,24 +35,23 @@ struct IndexParts: ~Copyable {
 enum NodeCopy {
     /// Opens both and brings the index to the end of the copy. A copy in which something does not check is cut there; an
     /// index that is ahead of the copy, or of another history, is made anew from it. What then lacks comes from the log.
-    static func open(
-        copy: CopyPlace, index: String, _ identity: Identity, _ source: IndexSource
-    ) throws -> IndexParts {
-        try inWordsOfTheCopy {
+    static func open(_ copy: CopyPlace, _ identity: Identity, _ source: IndexSource) throws -> IndexParts {
+        try copy.node.belong(to: identity)
+        return try inWordsOfTheCopy {
             do {
-                return try openOnce(copy, index, identity, source)
+                return try openOnce(copy, identity, source)
             } catch let error as SegmentError where error.code == .damaged {
-                try cut(copy.directory, identity, source.say)
-                return try openOnce(copy, index, identity, source)
+                try cut(copy.node.log, identity, source.say)
+                return try openOnce(copy, identity, source)
             }
         }
     }
 
     private static func openOnce(
-        _ copy: CopyPlace, _ index: String, _ identity: Identity, _ source: IndexSource
+        _ copy: CopyPlace, _ identity: Identity, _ source: IndexSource
     ) throws -> IndexParts {
         let writer = try opened(copy, StoreUUID(identity))
-        let store = try matching(index, copy, writer, identity, source.say)
+        let store = try matching(copy, writer, identity, source.say)
         do {
             let applier = try Applier(store)
             try replay(store, applier, copy.checkpointBytes, source.progress)
@@ -67,11 +64,11 @@ enum NodeCopy {
 
     /// The index that is there, or an empty one in its place where it is not one of a first part of the copy.
     private static func matching(
-        _ index: String, _ copy: CopyPlace, _ writer: SegmentWriter, _ identity: Identity, _ say: IndexSay
+        _ copy: CopyPlace, _ writer: SegmentWriter, _ identity: Identity, _ say: IndexSay
     ) throws -> IndexStore {
         let limits = KeyValueLimits.flushedByOwner(every: copy.checkpointBytes)
         func open() throws -> IndexStore {
-            let keyValue = try IndexFiles.open(directory: index, identity, limits: limits)
+            let keyValue = try IndexFiles.open(directory: copy.node.index, identity, limits: limits)
             return IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
         }
         let store = try open()
@@ -83,12 +80,12 @@ enum NodeCopy {
         }
         store.keyValue.close(flushing: false)
         say(.warning, "the index is not one of this node's copy of the log; it is made anew from that")
-        try NodeDirectory.dropIndex(index)
+        try NodeDirectory.dropIndex(copy.node.index)
         return try open()
     }
 
     private static func opened(_ copy: CopyPlace, _ store: StoreUUID) throws(SegmentError) -> SegmentWriter {
-        let storage = DirectoryStorage(path: copy.directory)
+        let storage = DirectoryStorage(path: copy.node.log)
         let isNew = try storage.names().allSatisfy { !$0.hasSuffix(".seg") }
         return isNew
             ? try SegmentWriter.create(in: storage, store: store, fileBytes: copy.segmentBytes)

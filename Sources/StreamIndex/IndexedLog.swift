@@ -37,19 +37,19 @@ public struct OpenedLog: Sendable {
     }
 }
 
-/// Where a node keeps its copy of a log's records.
+/// How a node keeps its copy of a log's records.
 public struct CopyPlace: Sendable {
-    public var directory: String
+    public var node: NodeDirectory
     /// Size of the files made from now on: 4 KiB to almost 4 GiB.
     public var segmentBytes: Int
     /// Bytes of records, or of the index over them, after which both are brought to the disk.
     public var checkpointBytes: Int
 
     public init(
-        _ directory: String, segmentBytes: Int = SegmentLimits.fileBytes,
+        _ node: NodeDirectory, segmentBytes: Int = SegmentLimits.fileBytes,
         checkpointBytes: Int = IndexLimits.checkpointBytes
     ) {
-        self.directory = directory
+        self.node = node
         self.segmentBytes = segmentBytes
         self.checkpointBytes = checkpointBytes
     }
@@ -59,6 +59,8 @@ public struct CopyPlace: Sendable {
 public struct IndexSource: Sendable {
     public var opened: OpenedLog
     public var limits: AppendLimits
+    /// How often the log is compared with what was applied of it.
+    public var comparesEvery = IndexLimits.comparisonInterval
     public var say: IndexSay
     /// Records applied and records to apply, while the index catches up at open.
     public var progress: @Sendable (Int64, Int64) -> Void
@@ -89,6 +91,8 @@ public final class IndexedLog: Sendable {
     private let waits: AppliedWaits
     private let handler: IndexHandler
     private let isClosed = Atomic<Bool>(false)
+    private let pagesRead = Atomic<Int>(0)
+    private let eventsRead = Atomic<Int>(0)
     /// How many comparisons are at work on threads of their own.
     private let comparisons = Monitor(0)
     /// One at a time: they use one place.
@@ -111,7 +115,8 @@ public final class IndexedLog: Sendable {
             Checkpoints(writer: $0, keyValue: keyValue, every: copy?.checkpointBytes)
         }
         handler = IndexHandler(
-            parts.applier, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits, say: source.say)
+            parts.applier, store.identity, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits,
+            say: source.say)
     }
 
     /// Lower-case UUID.
@@ -124,9 +129,11 @@ public final class IndexedLog: Sendable {
 
     // MARK: - Life
 
-    /// Opens the index on a log, makes the log a store where it is empty, and catches up with the log's end.
+    /// Opens the index on a log, makes the log a store where it is empty, and catches up with the log's end. Where the log
+    /// cannot be reached yet, what was applied earlier can be read, and the rest follows.
     public static func open(_ source: IndexSource) async throws -> IndexedLog {
-        let identity = try await StoreCreation.identity(of: source.opened.log)
+        let known = source.opened.log.description.isAway ? source.opened.copy?.node.identity : nil
+        let identity = if let known { known } else { try await StoreCreation.identity(of: source.opened.log) }
         let index = try await onOwnThread(named: "index-open") { try open(source, identity) }
         do {
             try await index.begin(source)
@@ -147,13 +154,18 @@ public final class IndexedLog: Sendable {
         var ends: [Int64] = []
         for channel in 0..<identity.partitions {
             let state = try await job { [store] in try store.partitionState(channel) }
+            if log.description.isAway {
+                offsets.append(state.nextOffset)
+                ends.append(state.nextOffset)
+                continue
+            }
             let bounds = try await log.bounds(of: channel)
-            if channel == 0 { try LogComparison.check(identity, state) }
-            try await LogComparison.check(log, channel: channel, bounds: bounds, state)
+            try await LogComparison.check(log, KnownChannel(channel, state), identity)
             offsets.append(state.nextOffset)
             ends.append(bounds.upperBound)
         }
         try log.start(from: offsets, handler: handler)
+        if !log.description.isOnlyWriter { handler.watch.start(handler, every: source.comparesEvery) }
         let total = zip(offsets, ends).reduce(0) { $0 + $1.1 - $1.0 }
         let report = source.progress
         var done: Int64 = 0
@@ -181,6 +193,7 @@ public final class IndexedLog: Sendable {
         proposer.stop()
         readers.stop()
         lister.stop()
+        handler.watch.end()
         await log.close()
         waits.fail(channel: nil, IndexError(.closed, "the store is closed"))
         try? await onOwnThread(named: "index-close") { [self] in
@@ -259,11 +272,27 @@ public final class IndexedLog: Sendable {
     }
 
     public func page(_ request: StreamPageRequest) async throws -> StreamPage {
-        try await job { [store] in try store.page(request) }
+        let page = try await job { [store] in try store.page(request) }
+        noteRead(page.events.count)
+        return page
     }
 
     public func page(_ request: SequencePageRequest) async throws -> SequencePage {
-        try await job { [store] in try store.page(request) }
+        let page = try await job { [store] in try store.page(request) }
+        noteRead(page.events.count)
+        return page
+    }
+
+    private func noteRead(_ events: Int) {
+        pagesRead.add(1, ordering: .relaxed)
+        eventsRead.add(events, ordering: .relaxed)
+    }
+
+    public var activity: IndexActivity {
+        let inside = proposer.inside
+        return IndexActivity(
+            appends: proposer.figures, appendsInFlight: inside.count, bytesInFlight: inside.bytes,
+            pagesRead: pagesRead.load(ordering: .relaxed), eventsRead: eventsRead.load(ordering: .relaxed))
     }
 
     public func summaries(of streams: [[UInt8]]) async throws -> [StreamSummary] {
@@ -283,6 +312,8 @@ public final class IndexedLog: Sendable {
     ///
     /// - Parameter partition: nil: all.
     public func waitForBarrier(in partition: Int?, deadline: Duration) async throws {
+        // Of a record without a tag nobody would hear that it was refused.
+        if let refusal = log.description.writeRefusal { throw IndexError(.unavailable, refusal) }
         let channels = partition.map { $0...$0 } ?? 0...(identity.partitions - 1)
         for channel in channels {
             let id = RecordID(high: UInt64.random(in: 0 ... .max), low: UInt64.random(in: 0 ... .max))
@@ -323,5 +354,10 @@ public final class IndexedLog: Sendable {
 
 extension ProposedAppend {
     /// What the value of its record takes, known before it is encoded.
-    var recordBytes: Int { events.reduce(IndexLimits.recordHeaderBytes) { $0 + $1.byteCount } }
+    var recordBytes: Int {
+        var bytes = IndexLimits.recordHeaderBytes
+        // By index, since a copied event is some references counted up and down.
+        for index in events.indices { bytes += events[index].byteCount }
+        return bytes
+    }
 }

@@ -30,6 +30,11 @@ public enum IndexLimits {
     /// Newer events in a conflict.
     public static let conflictEvents = 100
     public static let conflictBytes = 256 << 10
+    /// Between two comparisons of the log with what was applied of it, and between two tries after a loss of contact.
+    public static let comparisonInterval = Duration.seconds(60)
+    static let comparisonPause = Duration.milliseconds(250)
+    /// Between a comparison that finds a difference and the one that confirms it.
+    static let secondOpinion = Duration.milliseconds(500)
     /// How long the applier waits before it reads a missing offset again; then it halts.
     static let restartsForAGap = 1
     /// Pause before a record that the log could not store is written again.
@@ -41,6 +46,8 @@ public enum IndexLimits {
     /// How long a new store's first record may take, and how often it is looked for.
     static let creationDeadline = Duration.seconds(30)
     static let creationPause = Duration.milliseconds(5)
+    /// Before it is written again, where it does not show; each further pause is twice as long.
+    static let creationRewrite = Duration.milliseconds(250)
     /// Records in a page of `logRecords`, and bytes of keys and values after which a page ends. A page is large, since
     /// its segment file is read from the beginning for each.
     public static let logPageRecords = 8_192

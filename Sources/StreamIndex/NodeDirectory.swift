@@ -1,6 +1,8 @@
 // The directory of a node: its copy of a log that keeps no files here, and its index over it. All of it can be made
 // again from the log.
 
+import AppendRule
+import Envelope
 import Segments
 import Synchronization
 
@@ -10,8 +12,9 @@ import Synchronization
 public final class NodeDirectory: Sendable {
     public let path: String
     private let lock: Mutex<FileLock?>
+    private let whose: Mutex<(store: StoreID, partitions: Int)?>
 
-    static let marker = "tributary node format 1\n"
+    private static let marker = "tributary node format 1\n"
 
     public var log: String { path + "/log" }
     public var index: String { path + "/index" }
@@ -23,7 +26,7 @@ public final class NodeDirectory: Sendable {
     public init(_ path: String) throws(IndexError) {
         self.path = path
         do throws(SegmentError) {
-            try Self.claim(path)
+            whose = Mutex(try Self.claim(path))
             lock = Mutex(try FileLock(path: path + "/lock"))
             try Files.makeDirectory(path + "/log")
         } catch let error {
@@ -31,13 +34,55 @@ public final class NodeDirectory: Sendable {
         }
     }
 
-    private static func claim(_ path: String) throws(SegmentError) {
+    /// Partitions of the store that the node is of; nil before it was first opened.
+    public var partitions: Int? { whose.withLock { $0?.partitions } }
+
+    /// What can be said of the store while its log cannot be reached.
+    var identity: Identity? {
+        whose.withLock { whose in
+            whose.map { Identity(store: $0.store, partitions: $0.partitions, nonce: RecordID(high: 0, low: 0)) }
+        }
+    }
+
+    /// Makes the node one of this store, for ever.
+    ///
+    /// - Throws: `mismatch` where it is one of another.
+    func belong(to identity: Identity) throws(IndexError) {
+        let known = whose.withLock { $0 }
+        if let known {
+            guard known.store != identity.store || known.partitions != identity.partitions else { return }
+            throw IndexError(
+                .mismatch,
+                "\(path) is a node of the store \(known.store) with \(known.partitions) partitions, and the log is of "
+                    + "\(identity.store) with \(identity.partitions): name another directory, or remove this one to begin "
+                    + "anew")
+        }
+        let text = Self.marker + "store \(identity.store)\npartitions \(identity.partitions)\n"
+        do throws(SegmentError) {
+            try Files.replace(path + "/node", with: Array(text.utf8))
+        } catch {
+            throw IndexError(error, in: path)
+        }
+        whose.withLock { $0 = (identity.store, identity.partitions) }
+    }
+
+    /// Says whose the directory is; nil: nobody's yet.
+    private static func claim(_ path: String) throws(SegmentError) -> (store: StoreID, partitions: Int)? {
         try Files.makeDirectory(path)
         let file = path + "/node"
         let names = try Files.names(in: path)
         if names.contains("node") {
-            let text = String(decoding: try Files.read(file, limit: 100), as: UTF8.self)
-            if text == marker { return }
+            let text = String(decoding: try Files.read(file, limit: 200), as: UTF8.self)
+            if text == marker { return nil }
+            if text.hasPrefix(marker) {
+                let lines = text.dropFirst(marker.count).split(separator: "\n")
+                guard lines.count == 2, let store = StoreID(String(lines[0].dropFirst(6))),
+                    let partitions = Int(lines[1].dropFirst(11)), EnvelopeLimits.partitions.contains(partitions)
+                else {
+                    throw SegmentError(.damaged, file: file, "does not read as it was written; remove the directory")
+                }
+                return (store, partitions)
+            }
             guard text.hasPrefix("tributary node format ") else { throw strange(path) }
             throw SegmentError(
                 .newerFormat, "\"\(text.prefix(40).dropLast())\" is not known to this build; use a newer one")
@@ -45,6 +90,7 @@ public final class NodeDirectory: Sendable {
         // What is left of a node that was never finished is as good as nothing.
         guard Set(names).isSubset(of: ["node.new"]) else { throw strange(path) }
         try Files.replace(file, with: Array(marker.utf8))
+        return nil
     }
 
     private static func strange(_ path: String) -> SegmentError {

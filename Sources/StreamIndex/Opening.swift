@@ -29,8 +29,13 @@ public enum StoreCreation {
         let first = try await firstRecord(of: 0, in: log) { firstRecord(partitions: partitions).record }
         let identity = try check(first, partitions)
         for channel in 1..<max(1, partitions) {
-            _ = try await firstRecord(of: channel, in: log) {
-                record(Identity(store: identity.store, partitions: partitions, nonce: randomID()), channel: channel)
+            do {
+                _ = try await firstRecord(of: channel, in: log) {
+                    record(Identity(store: identity.store, partitions: partitions, nonce: randomID()), channel: channel)
+                }
+            } catch let error as LogError where error.code == .damaged {
+                // Delivery comes to it, and halts this partition alone.
+                continue
             }
         }
         return identity
@@ -43,15 +48,23 @@ public enum StoreCreation {
     ) async throws -> StoredRecord {
         let deadline = ContinuousClock.now + IndexLimits.creationDeadline
         var writeAt = ContinuousClock.now
-        var pause = IndexLimits.creationPause
+        var pause = IndexLimits.creationRewrite
         while true {
             let isLast = ContinuousClock.now >= deadline
             if let record = try await log.record(at: 0, in: channel) { return record }
             if isLast { break }
-            if writeAt <= .now, try await log.bounds(of: channel).isEmpty {
+            if let refusal = log.description.writeRefusal { throw IndexError(.unavailable, refusal) }
+            let bounds = try await log.bounds(of: channel)
+            guard bounds.lowerBound == 0 else {
+                throw IndexError(
+                    .mismatch,
+                    "partition \(channel) begins at offset \(bounds.lowerBound): what stood before is gone, and with it "
+                        + "what makes the log a store; restore the log")
+            }
+            if writeAt <= .now, bounds.isEmpty {
                 log.append(make(), to: channel, tag: .none)
-                pause *= 2
                 writeAt = .now + pause
+                pause *= 2
             }
             try await Task.sleep(for: IndexLimits.creationPause)
         }
@@ -134,43 +147,6 @@ enum IndexFiles {
             throw IndexError(
                 .mismatch,
                 "the index belongs to another store or is of another layout; `tributary rebuild-index` makes it anew")
-        }
-    }
-}
-
-/// Whether an index and a log are of one history.
-enum LogComparison {
-    /// Compares the log's creation record, as it is now, with the one that was applied.
-    static func check(_ identity: Identity, _ state: PartitionState) throws(IndexError) {
-        guard state.hasIdentity, state.nonceHigh != identity.nonce.high || state.nonceLow != identity.nonce.low else {
-            return
-        }
-        throw IndexError(
-            .mismatch,
-            "the log begins with another creation record than the one that the index has applied: the log was made anew; "
-                + "restore it, or run `tributary rebuild-index` to go on with this one")
-    }
-
-    static func check(
-        _ log: any RecordLog, channel: Int, bounds: Range<Int64>, _ state: PartitionState
-    ) async throws {
-        guard state.nextOffset > 0 else { return }
-        guard state.nextOffset <= bounds.upperBound else {
-            throw IndexError(
-                .mismatch,
-                "the index has applied partition \(channel) up to offset \(state.nextOffset - 1), and the log ends at "
-                    + "\(bounds.upperBound): the log has lost records; restore it, or run `tributary rebuild-index` to "
-                    + "go on with what is left")
-        }
-        let newest = try await log.record(at: state.nextOffset - 1, in: channel)
-        let (key, value) = (newest?.record.key ?? [], newest?.record.value ?? [])
-        let bytes = key + value
-        let found = Applier.fingerprint(key: 0..<key.count, value: key.count..<bytes.count, in: bytes.span)
-        guard newest != nil, found == state.lastRecord else {
-            throw IndexError(
-                .mismatch,
-                "offset \(state.nextOffset - 1) of partition \(channel) is not the record that the index has applied: "
-                    + "the log was replaced; restore it, or run `tributary rebuild-index` to go on with this one")
         }
     }
 }

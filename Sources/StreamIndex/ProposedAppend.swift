@@ -40,33 +40,22 @@ public struct ProposedAppend: Sendable {
 
 /// An event to append, as bytes.
 public struct ProposedEvent: Sendable, Equatable {
-    public var type: [UInt8]
-    public var schemaVersion: UInt32
-    public var contentType: [UInt8]
-    public var correlationID: [UInt8]?
-    public var causationID: [UInt8]?
-    public var data: [UInt8]
-    /// nil and empty differ.
-    public var metadata: [UInt8]?
+    let content: EventContent
 
+    /// - Parameter metadata: nil and empty differ.
     public init(
         type: [UInt8], schemaVersion: UInt32, contentType: [UInt8], correlationID: [UInt8]?, causationID: [UInt8]?,
         data: [UInt8], metadata: [UInt8]?
     ) {
-        self.type = type
-        self.schemaVersion = schemaVersion
-        self.contentType = contentType
-        self.correlationID = correlationID
-        self.causationID = causationID
-        self.data = data
-        self.metadata = metadata
-    }
-
-    var content: EventContent {
-        EventContent(
+        content = EventContent(
             type: type, schemaVersion: schemaVersion, contentType: contentType, correlationID: correlationID,
             causationID: causationID, data: data, metadata: metadata)
     }
+
+    public var type: [UInt8] { content.type }
+    public var contentType: [UInt8] { content.contentType }
+    public var correlationID: [UInt8]? { content.correlationID }
+    public var causationID: [UInt8]? { content.causationID }
 
     /// What everything that it brings takes in a record, in bytes.
     public var byteCount: Int { content.byteCount }

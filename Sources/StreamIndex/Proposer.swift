@@ -35,7 +35,8 @@ final class Proposer: Sendable {
     private struct State: Sendable {
         var calls: AppendCalls
         var promises: [CallID: Promise<CallOutcome>] = [:]
-        var sizes: [CallID: Int] = [:]
+        var entries: [CallID: (size: Int, began: ContinuousClock.Instant)] = [:]
+        var figures = AppendFigures()
         var timerAt: ContinuousClock.Instant?
     }
 
@@ -86,25 +87,35 @@ final class Proposer: Sendable {
         size: Int, settleBy: ContinuousClock.Instant, _ request: () -> AppendRequest
     ) async -> PendingAppend {
         let promise = Promise<CallOutcome>()
+        let began = ContinuousClock.now
         let entry = await gate.enter(bytes: size, until: settleBy) { [self] in inTimer(settleBy) }
-        switch entry {
-        case .entered: break
-        case .cancelled: promise.fulfil(.withdrawn)
-        case .expired:
-            promise.fulfil(.notWritten("too many appends were in flight until three quarters of the deadline"))
-        case .closed: promise.fulfil(.failed(closedError))
+        let refusal: CallOutcome? =
+            switch entry {
+            case .entered: nil
+            case .cancelled: .withdrawn
+            case .expired: .notWritten("too many appends were in flight until three quarters of the deadline")
+            case .closed: .failed(closedError)
+            }
+        if let refusal {
+            state.withLock { $0.figures.note(refusal, after: began.duration(to: .now)) }
+            promise.fulfil(refusal)
+            return PendingAppend(id: 0, promise: promise, proposer: self)
         }
-        guard entry == .entered else { return PendingAppend(id: 0, promise: promise, proposer: self) }
         let request = request()
         inFlight.add(1, ordering: .acquiringAndReleasing)
         var id: CallID = 0
         step { state in
             id = state.calls.submit(request)
             state.promises[id] = promise
-            state.sizes[id] = size
+            state.entries[id] = (size, began)
         }
         return PendingAppend(id: id, promise: promise, proposer: self)
     }
+
+    var figures: AppendFigures { state.withLock { $0.figures } }
+
+    /// Appends that were let in and have not ended, and their bytes.
+    var inside: (count: Int, bytes: Int) { gate.inside }
 
     func callerLeft(_ id: CallID) {
         step { $0.calls.callerLeft(id) { log.withdraw($0) } }
@@ -158,9 +169,12 @@ final class Proposer: Sendable {
                     log.append(LogRecord(key: key, value: value), to: channel, tag: LogTag(number: tag))
                 case .answer(let id, let outcome):
                     if let promise = state.promises.removeValue(forKey: id) { answers.append((promise, outcome)) }
+                    if let began = state.entries[id]?.began {
+                        state.figures.note(outcome, after: began.duration(to: .now))
+                    }
                 case .release(let id):
                     state.promises[id] = nil
-                    released.append(state.sizes.removeValue(forKey: id) ?? 0)
+                    released.append(state.entries.removeValue(forKey: id)?.size ?? 0)
                 }
             }
             guard let wakeAt = state.calls.wakeAt, wakeAt < state.timerAt ?? .distant else { return nil }

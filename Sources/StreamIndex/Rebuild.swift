@@ -46,14 +46,15 @@ public enum IndexRebuild {
     /// Makes a node's index anew: from its copy of the records as far as that is whole, then from the log. What is behind
     /// the first damage is deleted. Closes the log.
     public static func run(onNode source: IndexSource) async throws -> RebuiltIndex {
-        guard let directory = source.opened.indexDirectory, let copy = source.opened.copy else {
+        guard let node = source.opened.copy?.node else {
             throw IndexError(.unavailable, "a store in memory has no index to rebuild")
         }
         let identity = try await StoreCreation.identity(of: source.opened.log)
+        try node.belong(to: identity)
         try await onOwnThread(named: "index-rebuild") {
             try NodeCopy.inWordsOfTheCopy {
-                try NodeCopy.cut(copy.directory, identity, source.say)
-                try NodeDirectory.dropIndex(directory)
+                try NodeCopy.cut(node.log, identity, source.say)
+                try NodeDirectory.dropIndex(node.index)
             }
         }
         let index = try await IndexedLog.open(source)

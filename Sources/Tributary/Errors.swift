@@ -144,10 +144,11 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         /// What is read back is not what was stored. Verify the store; where only the index is damaged rebuild it, else
         /// restore a backup.
         case damaged
-        /// The index does not belong to this log, or is ahead of it. Restore the log, or rebuild the index to go on
-        /// with what the log has.
+        /// The index does not belong to this log, or is ahead of it: the log was made anew, cut or replaced. Restore the
+        /// log, or begin a new index to go on with what the log has; the message says how.
         case indexMismatch
-        /// A partition holds a record that this build must not guess about, and takes no appends. Use a newer build.
+        /// A partition was halted, and takes no appends: it holds a record that this build must not guess about, or one
+        /// that is damaged or missing. What lies before it can be read. The message says which, and what to do.
         case halted
         /// The log or the index cannot be reached, read or written, did not answer in time, or has not what was asked
         /// for (a partition, a global order, an index to rebuild). The message says which; in the first cases see to

@@ -95,9 +95,12 @@ extension EventStore {
         } catch {
             throw .invalid(error)
         }
+        var ids: [(high: UInt64, low: UInt64)] = []
+        ids.reserveCapacity(events.count)
+        for index in append.events.indices { ids.append(append.events[index].id.numbers) }
         let proposed = ProposedAppend(
-            stream: append.stream.utf8, expectation: append.expected.proposed, events: events,
-            ids: append.events.map(\.id.numbers), hasFreshIDs: append.events[0].hasFreshID, deadline: deadline)
+            stream: append.stream.utf8, expectation: append.expected.proposed, events: events, ids: ids,
+            hasFreshIDs: append.events[0].hasFreshID, deadline: deadline)
         return await index.submit(proposed)
     }
 

@@ -13,7 +13,7 @@ extension EventStore {
         _ location: Location, progress: @escaping @Sendable (StoreProgress) -> Void = { _ in }
     ) async throws -> RebuildReport {
         try await translated {
-            let opened = try await location.open(.never)
+            let opened = try await location.open(.never) { _ in }
             do {
                 let report =
                     opened.copy == nil

@@ -51,7 +51,7 @@ public final class EventStore: Sendable {
         _ location: Location, creating: Creation = .ifMissing, options: StoreOptions = StoreOptions()
     ) async throws -> EventStore {
         try await translated {
-            let opened = try await location.open(creating)
+            let opened = try await location.open(creating, options.log)
             for note in opened.notes { options.log(LogLine(.warning, note)) }
             do {
                 let index = try await IndexedLog.open(options.source(opened))
@@ -118,6 +118,8 @@ public struct StoreOptions: Sendable {
     public var maxAppendsInFlight: Int
     /// Most bytes under way at once; more wait.
     public var maxBytesInFlight: Int
+    /// How often the log is compared with what was applied of it.
+    package var comparesEvery = IndexLimits.comparisonInterval
 
     public init(
         maxEventsPerAppend: Int = 1_000, maxBytesPerAppend: Int = 1 << 20, maxAppendsInFlight: Int = 20_000,
@@ -136,11 +138,13 @@ public struct StoreOptions: Sendable {
     }
 
     func source(_ opened: OpenedLog) -> IndexSource {
-        IndexSource(
+        var source = IndexSource(
             opened,
             limits: AppendLimits(appendsInFlight: maxAppendsInFlight, bytesInFlight: maxBytesInFlight),
             say: { [log] level, message in log(LogLine(LogLine.Level(level), message)) },
             progress: { [progress] done, total in progress(StoreProgress(recordsDone: done, recordsTotal: total)) })
+        source.comparesEvery = comparesEvery
+        return source
     }
 }
 
@@ -162,15 +166,21 @@ public struct LogLine: Sendable {
     }
 
     public let level: Level
-    /// Which part of the store speaks.
+    /// Which part of the store speaks: "tributary", or "kafka" for Kafka's client library.
     public let label: String
     public let message: String
+    /// Of "kafka" lines `facility`, the library's word for what the line is about.
     public let metadata: [String: String]
 
-    init(_ level: Level, _ message: String) {
+    package init(
+        _ level: Level, _ message: String, label: String = "tributary", metadata: [String: String] = [:]
+    ) {
         self.level = level
-        label = "tributary"
+        self.label = label
         self.message = message
-        metadata = [:]
+        self.metadata = metadata
     }
 }
+
+/// Takes what a log has to say.
+package typealias LineSink = @Sendable (LogLine) -> Void

@@ -42,14 +42,17 @@ extension InvalidInput {
                 .tooManyEvents,
                 "an append takes at most \(options.maxEventsPerAppend) events, this one has \(events.count); split it")
         }
-        if events.count > 1, Set(events.map(\.id)).count < events.count {
-            throw InvalidInput(.repeatedID, "the events of an append must have different ids")
-        }
         var proposed: [ProposedEvent] = []
         proposed.reserveCapacity(events.count)
+        var ids: Set<UUID> = []
+        if events.count > 1 { ids.reserveCapacity(events.count) }
         var bytes = 0
-        for event in events {
-            let next = try check(event)
+        // By index: an event that is copied is some references counted up and down.
+        for index in events.indices {
+            if events.count > 1, !ids.insert(events[index].id).inserted {
+                throw InvalidInput(.repeatedID, "the events of an append must have different ids")
+            }
+            let next = try check(events[index])
             bytes += next.byteCount
             proposed.append(next)
         }

@@ -6,14 +6,15 @@ extension EventStore {
     /// Where a store is.
     public struct Location: Sendable {
         let create: @Sendable () async throws -> Void
-        let open: @Sendable (Creation) async throws -> OpenedLog
+        let open: @Sendable (Creation, @escaping LineSink) async throws -> OpenedLog
 
         /// - Parameters:
         ///   - create: makes the store; throws where there is one.
-        ///   - open: opens the log, making it first where it is missing and that is allowed.
+        ///   - open: opens the log, making it first where it is missing and that is allowed; what it has to say while it
+        ///     is open goes to the sink.
         package init(
             create: @escaping @Sendable () async throws -> Void,
-            open: @escaping @Sendable (Creation) async throws -> OpenedLog
+            open: @escaping @Sendable (Creation, @escaping LineSink) async throws -> OpenedLog
         ) {
             self.create = create
             self.open = open
@@ -30,7 +31,7 @@ extension EventStore {
         package static func directory(_ path: String, segmentBytes: Int) -> Location {
             Location {
                 try await onOwnThread(named: "store-create") { try createDirectory(path, segmentBytes) }
-            } open: { creating in
+            } open: { creating, _ in
                 try await onOwnThread(named: "store-open") { try openDirectory(path, creating, segmentBytes) }
             }
         }
@@ -40,7 +41,7 @@ extension EventStore {
         /// - Parameter partitions: 1 or more. With several, events have no global position.
         public static func inMemory(partitions: Int = 1) -> Location {
             Location {
-            } open: { _ in
+            } open: { _, _ in
                 OpenedLog(log: InMemoryLog(channels: partitions), segments: nil, indexDirectory: nil)
             }
         }

@@ -19,21 +19,23 @@ extension EventStore.Location {
     ///   - directory: of this node, where its copy of the records and its index are; nil: in memory, and read
     ///     anew at each opening.
     ///   - place: how the copy is kept in its directory.
+    ///   - open: is given the partitions of the store that the directory is of, if any: then it may open a log that
+    ///     cannot be reached yet.
     package static func log(
-        directory: String? = nil, copyAs place: @escaping @Sendable (String) -> CopyPlace = { CopyPlace($0) },
+        directory: String? = nil, copyAs place: @escaping @Sendable (NodeDirectory) -> CopyPlace = { CopyPlace($0) },
         create: @escaping @Sendable () async throws -> Void,
-        open: @escaping @Sendable (EventStore.Creation) async throws -> LocatedLog
+        open: @escaping @Sendable (EventStore.Creation, _ known: Int?, @escaping LineSink) async throws -> LocatedLog
     ) -> Self {
-        Self(create: create) { creating in
+        Self(create: create) { creating, sink in
             guard let directory else {
-                let located = try await open(creating)
+                let located = try await open(creating, nil, sink)
                 return OpenedLog(log: located.log, segments: nil, indexDirectory: nil, notes: located.notes)
             }
             let node = try await onOwnThread(named: "node-open") { try NodeDirectory(directory) }
             do {
-                let located = try await open(creating)
+                let located = try await open(creating, node.partitions, sink)
                 return OpenedLog(
-                    log: located.log, segments: nil, indexDirectory: node.index, copy: place(node.log),
+                    log: located.log, segments: nil, indexDirectory: node.index, copy: place(node),
                     notes: located.notes
                 ) {
                     node.release()

@@ -25,11 +25,12 @@ struct Arguments: Sendable {
         return try Self.text(value, of: option)
     }
 
-    /// A whole number of `minimum` or more.
-    func number(_ option: Option, minimum: Int64) throws(Failure) -> Int64? {
+    /// A whole number of `minimum` or more, and `maximum` at most.
+    func number(_ option: Option, minimum: Int64, maximum: Int64 = .max) throws(Failure) -> Int64? {
         guard let text = try text(option) else { return nil }
-        guard let number = Self.digits(text), number >= minimum else {
-            throw Failure(.badInput, "--\(option.name) takes a whole number, \(minimum) or more; it was \"\(text)\"")
+        guard let number = Self.digits(text), number >= minimum, number <= maximum else {
+            let bound = maximum == .max ? "\(minimum) or more" : "\(minimum) to \(maximum)"
+            throw Failure(.badInput, "--\(option.name) takes a whole number, \(bound); it was \"\(text)\"")
         }
         return number
     }

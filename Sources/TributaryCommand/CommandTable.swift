@@ -8,9 +8,11 @@ let commands: [Command] = [
         details: [
             "Makes the directory where it is absent, or completes a creation that was interrupted. A directory that "
                 + "holds anything else is left alone. append and import also make a store where there is none.", "",
-            "Prints {\"location\"}.",
+            "On Kafka it makes the topics, as topics create does, and the store in them; in topics that are there and "
+                + "empty, the store alone. append and import make a store in empty topics too, and never make topics.",
+            "", "Prints {\"location\"}. Exit code 3: there is a store already.",
         ],
-        options: [], run: runCreate),
+        options: [.partitions, .replication], run: runCreate),
     Command(
         name: "append", operands: [stream], summary: "Append events to a stream.",
         details: [
@@ -34,7 +36,9 @@ let commands: [Command] = [
         options: [.fromVersion, .backward, .limit], run: runRead),
     Command(
         name: "read-all", operands: [], summary: "Show the events of the whole store in their order.",
-        details: eventDetails + ["", "With --category and --type both must hold; of several types one."],
+        details: eventDetails + [
+            "", "With --category and --type both must hold; of several types one.", "", noOrder,
+        ],
         options: [.fromPosition, .backward, .limit, .category, .types], run: runReadAll),
     Command(
         name: "import", operands: [inputFile], summary: "Append the events of JSON lines.",
@@ -63,7 +67,7 @@ let commands: [Command] = [
             "Each line is imported as an append of its own, named by its id. Only the first id of an append names it: "
                 + "imported into the same store, the further events of an append of several are stored again; lines of "
                 + "one stream that repeat an id count as repeats and are not stored again. The order of events of "
-                + "different streams may be another after an import.",
+                + "different streams may be another after an import.", "", noOrder,
         ],
         options: [.fromPosition], run: runExport),
     Command(
@@ -76,32 +80,64 @@ let commands: [Command] = [
     Command(
         name: "stats", operands: [], summary: "Show counts, sizes and digests.",
         details: [
-            "Prints {\"store\", \"location\", \"events\", \"streams\", \"logBytes\", \"indexBytes\", \"partitions\"}."
+            "Prints {\"store\", \"location\", \"events\", \"streams\", \"logBytes\", \"indexBytes\", \"partitions\"}. Of "
+                + "each partition halted says why it goes no further and what to do; null while it runs."
         ],
         options: [], run: runStats),
     Command(
         name: "verify", operands: [], summary: "Compare the index with what the log says.",
         details: [
             "Compares digests, offsets and every entry of the index. Prints {\"partitions\", \"events\", \"streams\", "
-                + "\"entriesCompared\", \"problems\"}; exit code 4 where there is a problem."
+                + "\"entriesCompared\", \"problems\"}; exit code 4 where there is a problem.", "",
+            "With --peer it compares with another node's directory, or a copy of it, instead: the digests of all records "
+                + "up to equal offsets, of every 4,096th and of the newest where both are as far. Prints {\"peer\", "
+                + "\"agrees\", \"partitions\"} with {\"partition\", \"offset\", \"peerOffset\", \"compared\", \"lastCompared\", "
+                + "\"firstDifference\"} for each; exit code 4 where a digest differs, or none could be compared.", "",
+            "  tributary verify --kafka localhost:9092 --store shop --index ./node-1 --peer ./node-2",
         ],
-        options: [], run: runVerify),
+        options: [.peer], run: runVerify),
     Command(
         name: "rebuild-index", operands: [], summary: "Throw the index away and make it anew from the log.",
-        details: ["Prints {\"records\", \"events\", \"digests\"}. The digests are the same as before."],
+        details: [
+            "Prints {\"records\", \"events\", \"digests\"}. The digests are the same as before. On Kafka the index of this "
+                + "node (--index) is made anew, from its copy of the records and, where that ends, from Kafka."
+        ],
         options: [], run: runRebuildIndex),
     Command(
         name: "cat", operands: [], summary: "Show the raw records of the log, and what was decided of each.",
         details: [
-            "Prints {\"partition\", \"offset\", \"created\", \"kind\", \"decision\", \"expected\", \"attempt\", "
+            "Begins in each partition at --from. Prints {\"partition\", \"offset\", \"created\", \"kind\", \"decision\", \"expected\", \"attempt\", "
                 + "\"firstVersion\", \"eventCount\", \"ids\", \"key\"|\"keyBase64\", \"valueBase64\"} for each."
         ],
-        options: [.fromOffset, .limit], run: runCat),
+        options: [.partition, .fromOffset, .limit], run: runCat),
+    Command(
+        name: "topics create", operands: [], summary: "Make the topics of a store on Kafka.",
+        details: [
+            "Makes NAME.events with the settings that a store needs: cleanup.policy=delete, retention.ms=-1, "
+                + "retention.bytes=-1, message.timestamp.type=LogAppendTime, max.message.bytes=2097152, and of N copies "
+                + "N-1 in sync. The number of partitions cannot be changed later; with one, everything has one order.",
+            "", "Prints {\"topic\", \"partitions\"} for each topic. Exit code 3: there is one already.", "",
+            "  tributary topics create --kafka localhost:9092 --store shop --partitions 12 --replication 3",
+        ],
+        options: [.partitions, .replication], run: runTopicsCreate),
+    Command(
+        name: "topics check", operands: [], summary: "Compare the topics of a store on Kafka with what it needs.",
+        details: [
+            "Prints {\"topic\", \"partitions\", \"replication\", \"mismatches\", \"unreadable\"} for each topic; of each "
+                + "mismatch {\"setting\", \"found\", \"wanted\", \"mend\"}, of which the last is the command that mends it; "
+                + "unreadable says why the settings cannot be read, or is null. Exit code 0: all is well; 3: there is a "
+                + "mismatch or something unreadable, and a store would not write; 4: no answer, or no such topic."
+        ],
+        options: [.replicationWanted], run: runTopicsCheck),
 ]
+
+private let noOrder =
+    "On Kafka this needs a store of one partition: several have no order between them yet, and the command says so "
+    + "with exit code 4."
 
 private let eventDetails = [
     "Prints an event a line: {\"stream\", \"version\", \"position\", \"id\", \"type\", \"data\"|\"dataBase64\", "
         + "\"contentType\", \"metadata\"|\"metadataBase64\", \"schemaVersion\", \"correlationId\", \"causationId\", "
-        + "\"created\"}. Data stands there as it is if its content type is JSON and it is one value without line "
+        + "\"created\"}. The position is null in a store of several partitions. Data stands there as it is if its content type is JSON and it is one value without line "
         + "breaks, else in base 64; so does metadata."
 ]

@@ -3,16 +3,26 @@ enum Help {
     static let width = 100
 
     static func overview(_ commands: [Command], options: [Option]) -> String {
-        var lines = ["Usage: tributary COMMAND [OPTION]… [OPERAND]…", "", "An event store in one directory.", ""]
-        lines.append("Commands:")
-        let widest = commands.map(\.name.count).max() ?? 0
-        for command in commands {
-            lines += entry(command.name, command.summary, indent: 2, column: widest + 4)
-        }
-        lines += [""] + table(options)
+        var lines = ["Usage: tributary COMMAND [OPTION]… [OPERAND]…", ""]
+        lines += ["An event store in one directory, or on Apache Kafka.", ""]
+        lines += list(commands)
+        lines += [""] + table("Options", options)
+        lines += [""] + table(whereTheStoreIs, Option.ofStore)
         lines += [""] + wrap(exitCodes, indent: 0, column: 0)
         lines += ["", "tributary COMMAND --help says more."]
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Help for the first word of commands of two.
+    static func group(_ commands: [Command]) -> String {
+        let word = commands.first?.words.first ?? ""
+        let lines = ["Usage: tributary \(word) COMMAND [OPTION]…", ""] + list(commands)
+        return (lines + ["", "tributary \(word) COMMAND --help says more."]).joined(separator: "\n") + "\n"
+    }
+
+    private static func list(_ commands: [Command]) -> [String] {
+        let widest = commands.map(\.name.count).max() ?? 0
+        return ["Commands:"] + commands.flatMap { entry($0.name, $0.summary, indent: 2, column: widest + 4) }
     }
 
     static func of(_ command: Command) -> String {
@@ -26,7 +36,8 @@ enum Help {
             }
         }
         if !command.details.isEmpty { lines.append("") }
-        lines += table(command.allOptions)
+        lines += table("Options", command.options + [.help])
+        lines += [""] + table(whereTheStoreIs, Option.ofStore)
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -35,10 +46,12 @@ enum Help {
         + "internal error, 2 bad usage or input, 3 refused (conflict, id used before, tombstoned), 4 storage unavailable "
         + "or damaged, or nothing written in time, 5 no such stream, 6 outcome unknown (repeat with the same id)."
 
-    private static func table(_ options: [Option]) -> [String] {
+    private static let whereTheStoreIs = "Where the store is"
+
+    private static func table(_ title: String, _ options: [Option]) -> [String] {
         let heads = options.map(head)
         let column = (heads.map(\.count).max() ?? 0) + 4
-        var lines = ["Options:"]
+        var lines = [title + ":"]
         for (option, head) in zip(options, heads) { lines += entry(head, option.text, indent: 2, column: column) }
         return lines
     }

@@ -47,14 +47,14 @@ final class Input: Sendable {
     }
 
     /// All that there is, if it is no more than `maximum` bytes.
-    func all(maximum: Int) throws(Failure) -> [UInt8] {
+    func all(maximum: Int, for use: String = "one append") throws(Failure) -> [UInt8] {
         var bytes: [UInt8] = []
         while true {
             let piece = try next()
             if piece.isEmpty { return bytes }
             bytes += piece
             if bytes.count > maximum {
-                throw Failure(.badInput, "\(name) holds more than \(maximum >> 20) MiB: too much for one append")
+                throw Failure(.badInput, "\(name) holds more than \(maximum >> 20) MiB: too much for \(use)")
             }
         }
     }

@@ -40,8 +40,8 @@ import Tributary
     private static func dispatch(
         _ arguments: [[UInt8]], _ output: Output, _ interruption: Interruption
     ) async throws -> ExitCode {
-        let common: [Option] = [.data, .help, .version]
-        let global = try Self.parse(arguments, common, of: nil, stopsAtOperand: true)
+        let common: [Option] = [.help, .version]
+        let global = try Self.parse(arguments, Option.ofStore + common, of: nil, stopsAtOperand: true)
         if global.has(.help) {
             try output.text(Help.overview(commands, options: common))
             return .done
@@ -50,22 +50,34 @@ import Tributary
             try output.text("tributary \(version)\n")
             return .done
         }
-        guard let first = global.operands.first else {
-            throw Failure(.badInput, "no command given: see tributary --help")
+        guard let command = try command(of: global.operands) else {
+            let group = commands.filter { $0.words.count > 1 && Array($0.words[0].utf8) == global.operands[0] }
+            try output.text(Help.group(group))
+            return .done
         }
-        let name = String(decoding: first, as: UTF8.self)
-        guard let command = commands.first(where: { $0.name == name }) else {
-            throw Failure(.badInput, "there is no command \"\(name)\": see tributary --help")
-        }
-        let own = try parse(Array(global.operands.dropFirst()), command.allOptions, of: command, stopsAtOperand: false)
+        let rest = Array(global.operands.dropFirst(command.words.count))
+        let own = try parse(rest, command.allOptions, of: command, stopsAtOperand: false)
         if own.has(.help) {
             try output.text(Help.of(command))
             return .done
         }
         try checkOperands(own.operands, of: command)
-        let directory = try own.text(.data) ?? global.text(.data) ?? defaultDirectory()
-        if directory.isEmpty { throw Failure(.badInput, "--data needs the name of a directory") }
-        return try await command.run(own, Context(directory: directory, output: output, interruption: interruption))
+        let place = try StorePlace(StoreOptionValues(own: own, global: global), StorePlace.environment)
+        return try await command.run(own, Context(place: place, output: output, interruption: interruption))
+    }
+
+    /// The command that the first words name; nil: help is wanted for the first of two words.
+    private static func command(of operands: [[UInt8]]) throws(Failure) -> Command? {
+        let words = operands.prefix(2).map { String(decoding: $0, as: UTF8.self) }
+        guard let first = words.first else { throw Failure(.badInput, "no command given: see tributary --help") }
+        let group = commands.filter { $0.words[0] == first }
+        if group.isEmpty { throw Failure(.badInput, "there is no command \"\(first)\": see tributary --help") }
+        if let command = group.first(where: { $0.words.elementsEqual(words.prefix($0.words.count)) { $0 == $1 } }) {
+            return command
+        }
+        if words.count > 1, ["--help", "-h"].contains(words[1]) { return nil }
+        let names = group.map(\.name).joined(separator: " or ")
+        throw Failure(.badInput, "say \(names): see tributary \(first) --help")
     }
 
     private static func parse(
@@ -90,15 +102,6 @@ import Tributary
         }
     }
 
-    private static func defaultDirectory() throws(Failure) -> String {
-        guard let named = unsafe getenv("TRIBUTARY_DATA") else { return "./tributary-data" }
-        let bytes = unsafe Array(UnsafeRawBufferPointer(start: named, count: strlen(named)))
-        guard let directory = String(validating: bytes, as: UTF8.self) else {
-            throw Failure(.badInput, "TRIBUTARY_DATA is not valid UTF-8")
-        }
-        return directory.isEmpty ? "./tributary-data" : directory
-    }
-
     /// Files of the store must not get the numbers of standard streams that our parent has closed.
     private static func openStandardStreams() {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
@@ -115,55 +118,5 @@ extension UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> {
             guard let text = unsafe self[index] else { return [] }
             return unsafe Array(UnsafeRawBufferPointer(start: text, count: strlen(text)))
         }
-    }
-}
-
-/// What a command works with.
-struct Context {
-    let directory: String
-    let output: Output
-    let interruption: Interruption
-
-    var location: EventStore.Location { .directory(directory) }
-
-    /// What the store has to say beyond the answer, where people should see it.
-    private func options(_ progress: Progress) -> StoreOptions {
-        StoreOptions(
-            log: { line in
-                guard line.level >= .warning else { return }
-                let details = line.metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-                StandardError.line(line.message + details)
-            },
-            progress: { step in
-                progress.show(step.recordsDone, of: step.recordsTotal, count: step.recordsDone, unit: "records")
-            })
-    }
-
-    /// Opens the store, and closes it whatever happens.
-    func withStore<R>(
-        creating: EventStore.Creation = .never, _ body: (EventStore) async throws -> R
-    ) async throws -> R {
-        try await holdingStore {
-            let progress = Progress("opening")
-            let store = try await EventStore.open(location, creating: creating, options: options(progress))
-            progress.end()
-            do {
-                try Task.checkCancellation()
-                let result = try await body(store)
-                try output.flush()
-                await store.close()
-                return result
-            } catch {
-                await store.close()
-                throw error
-            }
-        }
-    }
-
-    /// Has signals wait until `body` has ended.
-    func holdingStore<R>(_ body: () async throws -> R) async throws -> R {
-        interruption.holdsStore(true)
-        defer { interruption.holdsStore(false) }
-        return try await body()
     }
 }

@@ -19,7 +19,43 @@ struct Option: Hashable, Sendable {
     }
 
     static let data = Option(
-        "data", "d", takes: "DIR", "the directory of the store; else that of TRIBUTARY_DATA; else ./tributary-data")
+        "data", "d", takes: "DIR",
+        "the store is in this directory; else in that of TRIBUTARY_DATA; else in ./tributary-data")
+    static let kafka = Option(
+        "kafka", "k", takes: "HOST:PORT,…", "the store is on Kafka, at these brokers; else at those of TRIBUTARY_KAFKA")
+    static let store = Option(
+        "store", takes: "NAME",
+        "on Kafka: the store's name, which its topics begin with; else TRIBUTARY_STORE; else tributary")
+    static let kafkaConfig = Option(
+        "kafka-config", takes: "FILE",
+        "on Kafka: properties of librdkafka, name=value a line, for TLS, SASL and so on; else TRIBUTARY_KAFKA_CONFIG")
+    static let index = Option(
+        "index", takes: "DIR",
+        "on Kafka: this node's copy and index, for one process at a time; else TRIBUTARY_INDEX; else "
+            + "./tributary-index/NAME")
+    static let allowUnverifiedTopics = Option(
+        "allow-unverified-topics", nil, "on Kafka: write also where the topics' settings cannot be read")
+    static let allowUnverifiedServers = Option(
+        "allow-unverified-servers", nil,
+        "on Kafka: accept properties that switch the check of the brokers' certificates or names off; anybody on the "
+            + "way could then read and change everything")
+    /// What only a store on Kafka has, besides its brokers.
+    static let ofKafka: [Option] = [.store, .kafkaConfig, .index, .allowUnverifiedTopics, .allowUnverifiedServers]
+    /// Where the store is: for every command, before or after its name.
+    static let ofStore: [Option] = [.data, .kafka] + ofKafka
+
+    static let partitions = Option(
+        "partitions", takes: "N", "on Kafka: into how many partitions, for the store's life; 12 without it")
+    static let replication = Option(
+        "replication", takes: "N", "on Kafka: copies of each record; without it as the cluster has it")
+    static let replicationWanted = Option(
+        "replication", takes: "N", "fewer copies of a record than N are a mismatch; without it none are")
+    static let partition = Option(
+        "partition", takes: "N", "only this partition, 0 or more; without it all, one after the other")
+
+    static let peer = Option(
+        "peer", takes: "DIR", "compare with the node that has this directory")
+
     static let help = Option("help", "h", "show this help")
     static let version = Option("version", "V", "show the version")
 
@@ -79,6 +115,7 @@ struct Operand: Sendable {
 
 /// A command: how it is called, what its help says, what it does.
 struct Command: Sendable {
+    /// One word or two.
     let name: String
     let operands: [Operand]
     let summary: String
@@ -87,5 +124,7 @@ struct Command: Sendable {
     let options: [Option]
     let run: @Sendable (Arguments, Context) async throws -> ExitCode
 
-    var allOptions: [Option] { options + [.data, .help] }
+    var words: [Substring] { name.split(separator: " ") }
+
+    var allOptions: [Option] { options + Option.ofStore + [.help] }
 }

@@ -33,7 +33,11 @@ final class Progress: Sendable {
 
     /// Takes the bar away.
     func end() {
-        guard StandardError.isTerminal, drawn.withLock({ $0 != nil }) else { return }
+        let wasDrawn = drawn.withLock { drawn in
+            defer { drawn = nil }
+            return drawn != nil
+        }
+        guard StandardError.isTerminal, wasDrawn else { return }
         StandardError.raw("\r\u{1b}[K")
     }
 

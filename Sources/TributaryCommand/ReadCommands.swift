@@ -32,6 +32,7 @@ func runReadAll(_ arguments: Arguments, _ context: Context) async throws -> Exit
     let limit = try arguments.limit
     let filter = EventFilter(category: try arguments.text(.category), types: try arguments.all(.types))
     return try await context.withStore { store in
+        try await checkOrder(of: store, "read-all")
         for try await event in store.readAll(from: from, direction: arguments.direction, limit: limit, where: filter) {
             try Task.checkCancellation()
             try context.output.event(event)
@@ -40,9 +41,21 @@ func runReadAll(_ arguments: Arguments, _ context: Context) async throws -> Exit
     }
 }
 
+/// Several partitions have no order between them.
+private func checkOrder(of store: EventStore, _ command: String) async throws {
+    let count = try await store.statistics().partitions.count
+    if count == 1 { return }
+    throw Failure(
+        .unavailable,
+        "\(command) shows events in one order, and between this store's \(count) partitions there is none yet: read stream "
+            + "by stream (tributary streams, tributary read STREAM), or partition by partition (tributary cat); a store "
+            + "made with --partitions 1 has one order")
+}
+
 func runExport(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
     let from = try arguments.number(.fromPosition, minimum: 0).map { GlobalPosition($0) }
     return try await context.withStore { store in
+        try await checkOrder(of: store, "export")
         for try await event in store.readAll(from: from) where !event.stream.isSystem {
             try Task.checkCancellation()
             try context.output.importable(event)

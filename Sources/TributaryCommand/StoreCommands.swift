@@ -2,12 +2,18 @@ import JSONLines
 import Tributary
 
 func runCreate(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
-    try await context.holdingStore {
-        try await EventStore.create(context.location)
+    switch context.place {
+    case .directory:
+        for option: Option in [.partitions, .replication] where arguments.has(option) {
+            throw Failure(.badInput, "--\(option.name) goes with --kafka: a store in a directory has one of each")
+        }
+        try await context.holdingStore { try await EventStore.create(context.location) }
+    case .kafka:
+        try await createOnKafka(arguments, context)
     }
     context.output.json.beginObject()
     context.output.json.key("location")
-    context.output.json.string(context.directory)
+    context.output.json.string(context.place.name)
     context.output.json.endObject()
     try context.output.endLine()
     return .done
@@ -21,7 +27,8 @@ func runStats(_ arguments: Arguments, _ context: Context) async throws -> ExitCo
 }
 
 func runVerify(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
-    try await context.withStore { store in
+    if let peer = try arguments.text(.peer) { return try await verify(peer, context) }
+    return try await context.withStore { store in
         let progress = Progress("verifying")
         let report = try await store.verify { step in
             progress.show(step.recordsDone, of: step.recordsTotal, count: step.recordsDone, unit: "records")
@@ -55,13 +62,24 @@ func runRebuildIndex(_ arguments: Arguments, _ context: Context) async throws ->
 func runCat(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
     let from = try arguments.number(.fromOffset, minimum: 0) ?? 0
     let limit = try arguments.limit
+    let wanted = try arguments.number(.partition, minimum: 0)
     return try await context.withStore { store in
+        var partitions = try await store.statistics().partitions.map(\.partition)
+        if let wanted {
+            guard let only = Int(exactly: wanted), partitions.contains(only) else {
+                throw Failure(
+                    .badInput, "there is no partition \(wanted): the store has \(partitions.count), counted from 0")
+            }
+            partitions = [only]
+        }
         var left = limit
-        for try await entry in store.logRecords(from: from) {
-            try Task.checkCancellation()
-            try context.output.record(entry)
-            left -= 1
-            if left == 0 { break }
+        for partition in partitions where left > 0 {
+            for try await entry in store.logRecords(partition: partition, from: from) {
+                try Task.checkCancellation()
+                try context.output.record(entry)
+                left -= 1
+                if left == 0 { break }
+            }
         }
         return .done
     }

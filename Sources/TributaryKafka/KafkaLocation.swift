@@ -11,20 +11,43 @@ extension EventStore.Location {
     /// let store = try await EventStore.open(.kafka(KafkaLocation("localhost:9092", store: "shop")))
     /// ```
     /// `EventStore.create` makes the topic, as `KafkaLocation.createTopics` does; `open` never does, but makes an empty
-    /// topic a store. Any number of processes may have the store open at once, each with a directory of its own.
+    /// topic a store. Any number of processes may have the store open at once, each with a directory of its own. Where no
+    /// broker answers, a node that was open before opens all the same: what it has applied can be read, and the rest
+    /// follows when a broker is back.
     public static func kafka(_ location: KafkaLocation) -> Self {
         .log(directory: location.index) {
             try await location.createTopics()
-        } open: { creating in
-            let log = try await KafkaLog.open(location.place)
+        } open: { creating, partitions, sink in
+            var place = location.place
+            place.log = { level, facility, text in
+                sink(LogLine(LogLine.Level(syslog: level), text, label: "kafka", metadata: ["facility": facility]))
+            }
+            let log = try await KafkaLog.open(place, knownPartitions: partitions)
             do {
-                try await check(log, creating)
+                if !log.description.isAway { try await check(log, creating) }
             } catch {
                 await log.close()
                 throw error
             }
             return LocatedLog(log: log, notes: log.openingNotes)
         }
+    }
+
+    /// A store on Kafka, with the properties that most need.
+    ///
+    /// ```swift
+    /// let store = try await EventStore.open(
+    ///     .kafka("localhost:9092", store: "shop", index: "./index", properties: ["security.protocol": "ssl"]))
+    /// ```
+    /// - Parameters:
+    ///   - servers: HOST:PORT, several with commas.
+    ///   - store: the store's name, by which its topics are called: 1 to 242 of the characters a-z A-Z 0-9 . _ -
+    ///   - index: this node's directory; nil: in memory.
+    ///   - properties: of librdkafka, by the names in its CONFIGURATION.md.
+    public static func kafka(
+        _ servers: String, store: String = "tributary", index: String? = nil, properties: [String: String] = [:]
+    ) -> Self {
+        .kafka(KafkaLocation(servers, store: store, index: index, properties: properties))
     }
 }
 
@@ -34,7 +57,19 @@ private func check(_ log: KafkaLog, _ creating: EventStore.Creation) async throw
     if creating == .never {
         throw LogError(.notAStore, "\(log.description.name) has an empty topic: nothing was ever written to it")
     }
-    if let refusal = log.writeRefusal { throw LogError(.unavailable, refusal) }
+    if let refusal = log.description.writeRefusal { throw LogError(.unavailable, refusal) }
+}
+
+extension LogLine.Level {
+    init(syslog level: Int) {
+        self =
+            switch level {
+            case ...3: .error
+            case 4: .warning
+            case 5, 6: .info
+            default: .debug
+            }
+    }
 }
 
 /// Where a store on Kafka is, and how to reach it.
@@ -57,8 +92,9 @@ public struct KafkaLocation: Sendable {
     public var replication: Int?
     /// The longest that opening, closing and questions wait for brokers; more than nothing.
     public var patience: Duration = .seconds(10)
-    /// Gets what the client library has to say, from any thread: a level as syslog's (3 error … 7 debug), and text.
-    public var log: @Sendable (Int, String) -> Void = { _, _ in }
+    /// How often the client library counts for `EventStore.metrics`: its queues, bytes, brokers and round trips. Zero,
+    /// the default: never.
+    public var statisticsInterval: Duration = .zero
 
     public init(
         _ servers: String, store: String = "tributary", index: String? = nil, properties: [String: String] = [:]
@@ -69,13 +105,16 @@ public struct KafkaLocation: Sendable {
         self.properties = properties
     }
 
+    /// The topic of the store's events.
+    public var eventsTopic: String { place.topic }
+
     var place: KafkaPlace {
         var place = KafkaPlace(servers: servers, store: store, properties: properties)
         place.acceptsUnverifiedServers = acceptsUnverifiedServers
         place.allowsUnverifiedTopics = allowsUnverifiedTopics
         place.replication = replication
         place.patience = patience
-        place.log = log
+        place.statisticsInterval = statisticsInterval
         return place
     }
 
@@ -92,11 +131,20 @@ public struct KafkaLocation: Sendable {
     ///
     /// - Throws: `StoreError`: `notAStore` where there is no such topic, `unavailable`, `noPermission`.
     public func checkTopics() async throws -> [String] {
-        try await translated {
-            let report = try await KafkaTopic.check(place)
-            return report.mismatches.map { "\(report.topic): \($0)" }
-                + (report.settings == nil
-                    ? ["\(report.topic): its settings cannot be read: \(report.unread ?? "")"] : [])
-        }
+        try await describeTopics().flatMap(\.problems)
     }
+
+    /// What the store's topics are, and how they differ from what a store needs.
+    ///
+    /// ```swift
+    /// for topic in try await location.describeTopics() { print(topic.topic, topic.partitions, topic.mismatches) }
+    /// ```
+    /// - Throws: as `checkTopics`.
+    public func describeTopics() async throws -> [KafkaTopicReport] {
+        try await translated { [KafkaTopicReport(try await KafkaTopic.check(place))] }
+    }
+
+    /// What is wrong with the location by itself: a name that no store has, a property that does not exist, is not for
+    /// the user to set, or has a bad value. nil: nothing. It asks no broker, and shows no secret.
+    public var problem: String? { place.problem }
 }

@@ -73,7 +73,7 @@ final class Recorder: LogHandler {
         wait { seen in
             for event in seen.events {
                 if case .failed(let message) = event { return message }
-                if case .damaged(let message) = event { return message }
+                if case .damaged(_, let message) = event { return message }
             }
             return nil
         }

@@ -28,7 +28,7 @@ func mockPlace(_ cluster: MockCluster, partitions: Int, replication: Int32 = 1) 
         servers: cluster.servers, store: "shop", properties: ["fetch.wait.max.ms": "5", "max.in.flight": "1"])
     place.allowsUnverifiedTopics = true
     if ProcessInfo.processInfo.environment["TRIBUTARY_KAFKA_LOG"] != nil {
-        place.log = { print("kafka \($0): \($1)") }
+        place.log = { print("kafka \($0): \($1): \($2)") }
     }
     cluster.create(place.topic, partitions: partitions, replication: replication)
     return place

@@ -141,12 +141,13 @@ extension RealKafka {
             let second = RecordCollector(channels: 1)
             try again.start(from: [0], handler: second)
             let contents = try await second.wait(for: "the damage") {
-                $0.events.contains { if case .failed = $0 { true } else { false } }
+                $0.events.contains { if case .damaged = $0 { true } else { false } }
             }
             #expect(contents.records[0].map(\.offset) == [0])
-            guard case .failed(let why) = contents.events.last else { return }
+            guard case .damaged(0, let why) = contents.events.last else { return }
             #expect(why.contains("offset 1 of partition 0"))
-            await expectError(.damaged) { _ = try await again.record(at: 1, in: 0) }
+            let error = await expectError(.damaged) { _ = try await again.record(at: 1, in: 0) }
+            #expect(error?.message.contains("offset 1 of partition 0") == true)
             await again.close()
         }
 
@@ -242,7 +243,7 @@ extension RealKafka {
         @Test func wrongPassword() async throws {
             var place = try await place(.secure, "bootstrap-sasl", Self.sasl("PLAIN", password: "not-the-password"))
             let lines = Monitor<[String]>([])
-            place.log = { _, line in lines.withLock { $0.append(line) } }
+            place.log = { _, _, line in lines.withLock { $0.append(line) } }
             await expectError(.noPermission) { [place] in try await KafkaLog.open(place).close() }
             #expect(!lines.read { $0.contains { $0.contains("not-the-password") } })
         }

@@ -59,7 +59,7 @@ enum RacePlace: String, CaseIterable, CustomTestStringConvertible {
     private func shared(_ records: InMemoryRecords, seed: UInt64) -> EventStore.Location {
         let hasFaults = hasFaults
         return EventStore.Location {
-        } open: { _ in
+        } open: { _, _ in
             var log: any RecordLog = InMemoryLog(records)
             if hasFaults {
                 let faults = FaultInjectingLog.Faults(

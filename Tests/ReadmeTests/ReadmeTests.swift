@@ -31,8 +31,9 @@ private func marked(in source: String) -> String {
         let source = try String(contentsOf: tests.appendingPathComponent("FirstProgram.swift"), encoding: .utf8)
         let program = marked(in: source).replacingOccurrences(of: ".directory(path)", with: #".directory("./data")"#)
         #expect(program.contains("EventStore.open"))
+        let kafka = try String(contentsOf: tests.appendingPathComponent("OnKafka.swift"), encoding: .utf8)
         let programs = swiftBlocks(of: readme).filter { !$0.hasPrefix("// swift-tools-version") }
-        #expect(programs == [program])
+        #expect(programs == [program, marked(in: kafka)])
     }
 
     @Test func theProgramRunsAndRunsAgain() async throws {
@@ -53,7 +54,14 @@ private func marked(in source: String) -> String {
     @Test func linksLeadSomewhere() throws {
         let targets = readme.components(separatedBy: "](").dropFirst().map { $0.components(separatedBy: ")")[0] }
         #expect(targets.count > 3)
+        let places = readme.components(separatedBy: "\n## ").dropFirst().map { section in
+            "#" + section.prefix { $0 != "\n" }.lowercased().replacingOccurrences(of: " ", with: "-")
+        }
         for target in targets where !target.hasPrefix("http") {
+            if target.hasPrefix("#") {
+                #expect(places.contains(target))
+                continue
+            }
             #expect(FileManager.default.fileExists(atPath: root.appendingPathComponent(target).path), "\(target)")
         }
     }

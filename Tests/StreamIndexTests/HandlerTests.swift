@@ -130,9 +130,31 @@ import Testing
         }
     }
 
+    /// One partition's damage halts it, with what was before it readable, and no other.
+    @Test func damageHaltsItsPartition() async throws {
+        try await withIndex(channels: 2) { index, log in
+            let (damaged, running) = (try stream(in: 0, index), try stream(in: 1, index))
+            let before = await append(index, 1, damaged)
+            log.deliver(0, [1])
+            #expect(await version(before) == 0)
+            let waiting = await append(index, 2, damaged)
+            log.tell(.damaged(channel: 0, "a flipped bit at offset 2"))
+            #expect(await waiting.outcome() == .unknown)
+            let halt = try #require(index.halts[0])
+            #expect(halt.code == .halted && halt.message.contains("a flipped bit at offset 2"))
+            try #require(index.halts[1] == nil)
+            #expect(await (await append(index, 3, damaged)).outcome() == .failed(halt))
+            let page = StreamPageRequest(stream: name(damaged), from: nil, direction: .forward, maxEvents: 10)
+            #expect(try await index.page(page).events.map(\.version) == [0])
+            let other = await append(index, 4, running)
+            log.deliver(1, [1])
+            #expect(await version(other) == 0)
+        }
+    }
+
     @Test func aLogThatFailsOrMovesIsSaidToEverybody() async throws {
         let events: [(LogEvent, IndexError.Code)] = [
-            (.failed("no disk"), .unavailable), (.damaged("a flipped bit"), .damaged),
+            (.failed("no disk"), .unavailable), (.damaged(channel: nil, "a flipped bit"), .damaged),
             (.startMoved(channel: 0, start: 5), .mismatch), (.shortened(channel: 0, end: 0), .mismatch),
             (.gap(channel: 0, expected: 1, found: 3), .halted),
         ]
@@ -148,6 +170,23 @@ import Testing
                 }
                 #expect(error.code == code)
             }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func whatIsUnderWayIsCounted() async throws {
+        try await withIndex { index, log in
+            let pending = [await append(index, 1), await append(index, 2)]
+            #expect(index.activity.appendsInFlight == 2 && index.activity.bytesInFlight > 0)
+            #expect(index.activity.appends[.accepted] == 0)
+            log.deliver([1, 2])
+            for one in pending { _ = await one.outcome() }
+            // The log's thread, here this one, has let them go.
+            #expect(index.activity.appendsInFlight == 0 && index.activity.bytesInFlight == 0)
+            #expect(index.activity.appends[.accepted] == 2)
+            #expect(index.activity.appends.buckets.reduce(0, +) == 2)
+            log.tell(.failed("no disk"))
+            _ = await (await append(index, 3)).outcome()
+            #expect(index.activity.appends[.failed] == 1)
         }
     }
 

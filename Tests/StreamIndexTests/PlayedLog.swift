@@ -9,6 +9,11 @@ final class PlayedLog: RecordLog {
         var records: [[StoredRecord]]
         var restarts: [Restart] = []
         var handler: (any LogHandler)?
+        var questions = 0
+        /// Whether single records can be asked for.
+        var isAway = false
+        /// How many answers say that there is no such record.
+        var lies = 0
     }
 
     struct Restart: Equatable, Sendable {
@@ -19,8 +24,10 @@ final class PlayedLog: RecordLog {
     let description: LogDescription
     private let state: Monitor<State>
 
-    init(channels: Int = 1) {
-        description = LogDescription(name: "played", channels: channels, isOnlyWriter: false, maxRecordBytes: 1 << 20)
+    init(channels: Int = 1, writeRefusal: String? = nil) {
+        description = LogDescription(
+            name: "played", channels: channels, isOnlyWriter: false, maxRecordBytes: 1 << 20,
+            writeRefusal: writeRefusal)
         state = Monitor(State(records: Array(repeating: [], count: channels)))
     }
 
@@ -80,8 +87,45 @@ final class PlayedLog: RecordLog {
     func bounds(of channel: Int) async throws(LogError) -> Range<Int64> { 0..<Int64(records(channel).count) }
 
     func record(at offset: Int64, in channel: Int) async throws(LogError) -> StoredRecord? {
-        let records = records(channel)
-        return records.indices.contains(Int(offset)) ? records[Int(offset)] : nil
+        let answer: Result<StoredRecord?, LogError> = state.withLock { state in
+            state.questions += 1
+            if state.isAway { return .failure(LogError(.unavailable, "the log is away")) }
+            if state.lies > 0 {
+                state.lies -= 1
+                return .success(nil)
+            }
+            let records = state.records[channel]
+            return .success(records.indices.contains(Int(offset)) ? records[Int(offset)] : nil)
+        }
+        return try answer.get()
+    }
+
+    // MARK: - What befalls a log
+
+    /// Whether single records can be asked for.
+    func setAway(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }
+
+    /// The next answers say that there is no such record.
+    func lie(_ count: Int) { state.withLock { $0.lies = count } }
+
+    func cut(_ channel: Int, to count: Int) { state.withLock { $0.records[channel].removeSubrange(count...) } }
+
+    func replace(_ channel: Int, _ offset: Int, with record: LogRecord) {
+        state.withLock { $0.records[channel][offset].record = record }
+    }
+
+    var questions: Int { state.read { $0.questions } }
+
+    func wait(forQuestions count: Int) async throws {
+        try await onOwnThread(named: "played-wait") { [state] in
+            state.wait { $0.questions >= count ? () : nil }
+        }
+    }
+
+    func wait(forRestarts count: Int) async throws {
+        try await onOwnThread(named: "played-wait") { [state] in
+            state.wait { $0.restarts.count >= count ? () : nil }
+        }
     }
 
     func close() async { state.withLock { $0.handler = nil } }

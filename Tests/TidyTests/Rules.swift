@@ -55,6 +55,9 @@ let allowedConstructs: [Allowed] = [
         path: "Sources/KeyValue/WriteBatch.swift", construct: "@unchecked Sendable",
         reason: "a batch is handed from one thread to another, never shared"),
     Allowed(
+        path: "Sources/StreamIndex/LogWatch.swift", construct: "Task",
+        reason: "the log, which is asked asynchronously, is compared beside the log's thread; ends with the store"),
+    Allowed(
         path: "Sources/Tributary/AppendResults.swift", construct: "Task",
         reason: "the intake of many appends must run on while its results are awaited; it ends with the iterator"),
     Allowed(
@@ -66,6 +69,9 @@ let allowedConstructs: [Allowed] = [
     Allowed(
         path: "Benchmarks/TributaryBench/BarePeer.swift", construct: "@unchecked Sendable",
         reason: "it holds pointers of RocksDB, whose database is safe from any thread"),
+    Allowed(
+        path: "Benchmarks/TributaryBench/BareKafka.swift", construct: "@unchecked Sendable",
+        reason: "it holds pointers of librdkafka, whose clients are safe from any thread"),
 ]
 
 /// Modules that are pure for ever: no hashing, whose order differs between processes.

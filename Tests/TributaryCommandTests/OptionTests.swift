@@ -104,7 +104,7 @@ private func problem(_ arguments: String...) -> String? {
     }
 
     @Test func helpSaysEverythingInLinesThatFit() {
-        let overview = Help.overview(commands, options: [.data, .help, .version])
+        let overview = Help.overview(commands, options: [.help, .version])
         for command in commands {
             #expect(overview.contains("  " + command.name + " "))
             #expect(overview.contains(command.summary))

@@ -64,6 +64,7 @@ struct Tool {
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: directory.path)
         var environment = ProcessInfo.processInfo.environment
+        for name in ["KAFKA", "STORE", "KAFKA_CONFIG", "INDEX"] { environment["TRIBUTARY_" + name] = nil }
         environment["TRIBUTARY_DATA"] = store
         process.environment = environment
         process.standardInput = input

@@ -16,7 +16,7 @@ func isOneLine(_ errors: String) -> Bool {
         #expect(overview.errors.isEmpty)
         for command in commands {
             #expect(overview.output.contains(command.name))
-            let help = try await tool.run(command.name, "--help")
+            let help = try await tool.runAll(command.words.map(String.init) + ["--help"])
             #expect(help.code == 0)
             #expect(help.output.hasPrefix("Usage: tributary \(command.name) "))
             #expect(help.errors.isEmpty)

@@ -22,7 +22,7 @@ struct NodeWorld {
             directory: node.map { path + "/" + $0 },
             copyAs: { CopyPlace($0, segmentBytes: 16 << 10, checkpointBytes: 8 << 10) }
         ) {
-        } open: { _ in
+        } open: { _, _, _ in
             LocatedLog(log: InMemoryLog(records), notes: [])
         }
     }

@@ -57,7 +57,7 @@ import Tributary
             let world = NodeWorld(path, partitions: 1)
             let store = try await world.open("a")
             // Less than between two checkpoints.
-            for number in 0..<20 { try await store.append(event(), to: try StreamName("S-\(number)")) }
+            for number in 0..<8 { try await store.append(event(), to: try StreamName("S-\(number)")) }
             #expect(try world.files("a", "index").allSatisfy { !$0.hasSuffix(".sst") })
             for number in 0..<200 {
                 try await store.append(event("N", "{\"number\":\(number)}"), to: try StreamName("S-1"))

@@ -16,7 +16,7 @@ import Tributary
             }
         }
         let location = EventStore.Location {
-        } open: { _ in
+        } open: { _, _ in
             OpenedLog(log: InMemoryLog(records, isShared: false), segments: nil, indexDirectory: nil)
         }
         let store = try await EventStore.open(location)

@@ -79,9 +79,10 @@ public final class RealBroker: Sendable, CustomStringConvertible {
     }
 
     /// Runs one of Kafka's own tools. Blocks for seconds.
-    public func tool(_ arguments: String...) throws {
-        try Self.kafka(["tool"] + arguments)
-    }
+    public func tool(_ arguments: String...) throws { try tool(arguments) }
+
+    /// Runs one of Kafka's own tools. Blocks for seconds.
+    public func tool(_ arguments: [String]) throws { try Self.kafka(["tool"] + arguments) }
 
     /// What can be done to one broker of a cluster.
     public enum Deed: String, Sendable {

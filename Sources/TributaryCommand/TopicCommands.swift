@@ -1,0 +1,119 @@
+import JSONLines
+import Tributary
+import TributaryKafka
+
+/// Partitions of a store's topic where nobody says how many.
+let defaultPartitions: Int64 = 12
+/// More than any cluster takes; brokers have limits of their own.
+let maximumPartitions: Int64 = 100_000
+let maximumReplication: Int64 = 1_000
+
+func runTopicsCreate(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
+    let location = try arguments.topics(of: context.kafka(for: "topics create"))
+    let partitions = try arguments.partitions
+    do {
+        try await location.createTopics(partitions: partitions)
+    } catch let error as StoreError where error.code == .alreadyExists {
+        throw Failure(.refused, "\(error.message): see tributary topics check")
+    }
+    context.output.json.beginObject()
+    context.output.json.key("topic")
+    context.output.json.string(location.eventsTopic)
+    context.output.json.key("partitions")
+    context.output.json.integer(Int64(partitions))
+    context.output.json.endObject()
+    try context.output.endLine()
+    await context.warnOfOneCopy(location)
+    return .done
+}
+
+func runTopicsCheck(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
+    let location = try arguments.topics(of: context.kafka(for: "topics check"))
+    let reports = try await location.describeTopics()
+    for report in reports { try context.output.topic(report) }
+    try context.output.flush()
+    let problems = reports.flatMap(\.problems)
+    for problem in problems { StandardError.line(problem) }
+    return problems.isEmpty ? .done : .refused
+}
+
+/// Topics where there are none, and the store in them.
+func createOnKafka(_ arguments: Arguments, _ context: Context) async throws {
+    let location = try arguments.topics(of: context.kafka(for: "create"))
+    var isThere = false
+    do {
+        try await location.createTopics(partitions: arguments.partitions)
+    } catch let error as StoreError where error.code == .alreadyExists {
+        isThere = true
+    }
+    if isThere {
+        do {
+            try await context.withStore { _ in }
+            throw Failure(.refused, "there is a store in the topic \(location.eventsTopic) already")
+        } catch let error as StoreError where error.code == .notAStore {
+            // It is empty.
+        }
+    }
+    try await context.withStore(creating: .ifMissing) { _ in }
+    await context.warnOfOneCopy(location)
+}
+
+extension Arguments {
+    fileprivate var partitions: Int {
+        get throws(Failure) {
+            Int(try number(.partitions, minimum: 1, maximum: maximumPartitions) ?? defaultPartitions)
+        }
+    }
+
+    /// The location with the copies that are wanted.
+    fileprivate func topics(of location: KafkaLocation) throws(Failure) -> KafkaLocation {
+        var location = location
+        // The two options of this name have different words in the help.
+        let option: Option = has(.replication) ? .replication : .replicationWanted
+        location.replication = try number(option, minimum: 1, maximum: maximumReplication).map { Int($0) }
+        return location
+    }
+}
+
+extension Context {
+    /// What a store in one copy can lose, said once, when it is made.
+    fileprivate func warnOfOneCopy(_ location: KafkaLocation) async {
+        guard let reports = try? await location.describeTopics() else { return }
+        for report in reports where report.replication == 1 {
+            StandardError.line(
+                "\(report.topic) has one copy: a crash of its broker can lose what was acknowledged; for more than "
+                    + "tests use --replication 3")
+        }
+    }
+}
+
+extension Output {
+    fileprivate func topic(_ report: KafkaTopicReport) throws {
+        json.beginObject()
+        json.key("topic")
+        json.string(report.topic)
+        json.key("partitions")
+        json.integer(Int64(report.partitions))
+        json.key("replication")
+        json.integer(Int64(report.replication))
+        json.key("mismatches")
+        json.beginArray()
+        for mismatch in report.mismatches {
+            json.beginObject()
+            json.key("setting")
+            json.string(mismatch.setting)
+            json.key("found")
+            json.string(mismatch.found)
+            json.key("wanted")
+            json.string(mismatch.wanted)
+            json.key("mend")
+            json.string(mismatch.mend)
+            json.endObject()
+        }
+        json.endArray()
+        json.key("unreadable")
+        json.string(report.unreadable)
+        json.endObject()
+        try endLine()
+    }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import KafkaBrokers
+import Testing
+import Tributary
+import TributaryKafka
+
+/// A node whose Kafka is away when it is opened, and while it is open.
+@Suite(.serialized) struct AwayTests {
+    private func event(_ data: String, id: UUID? = nil) -> NewEvent {
+        NewEvent(type: "Tested", data: Array(data.utf8), id: id)
+    }
+
+    private func data(_ store: EventStore, _ stream: StreamName) async throws -> [String] {
+        var data: [String] = []
+        for try await event in store.read(stream) { data.append(String(decoding: event.data, as: UTF8.self)) }
+        return data
+    }
+
+    private func withNode(_ body: (MockCluster, KafkaLocation) async throws -> Void) async throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("away-\(UUID().uuidString)").path
+        let cluster = MockCluster()
+        defer {
+            cluster.close()
+            try? FileManager.default.removeItem(atPath: directory)
+        }
+        cluster.create("shop.events", partitions: 3)
+        var location = KafkaLocation(
+            cluster.servers, store: "shop", index: directory,
+            properties: [
+                "fetch.wait.max.ms": "5", "max.in.flight": "1", "reconnect.backoff.ms": "20",
+                "reconnect.backoff.max.ms": "50",
+            ])
+        location.allowsUnverifiedTopics = true
+        location.patience = .seconds(2)
+        try await body(cluster, location)
+    }
+
+    @Test func whatWasAppliedIsReadableWhereNoBrokerAnswersAtOpen() async throws {
+        try await withNode { cluster, location in
+            let stream = try StreamName("order-1")
+            var store = try await EventStore.open(.kafka(location))
+            _ = try await store.append(event("a"), to: stream, expecting: .noStream)
+            await store.close()
+
+            cluster.stop()
+            store = try await EventStore.open(.kafka(location), creating: .never)
+            #expect(try await data(store, stream) == ["a"])
+            #expect(try await store.streams().map { "\($0.stream)" } == ["order-1"])
+            let late = event("b")
+            await #expect(throws: AppendError.self) {
+                _ = try await store.append(late, to: stream, expecting: .version(0), deadline: .milliseconds(400))
+            }
+            #expect(try await data(store, stream) == ["a"])
+
+            cluster.start()
+            // The same call again settles it, whatever became of the first.
+            let done = try await store.append(late, to: stream, expecting: .version(0))
+            #expect(done.versions == 1...1)
+            #expect(try await data(store, stream) == ["a", "b"])
+            await store.close()
+
+            // In memory nothing was applied yet.
+            cluster.stop()
+            var without = location
+            without.index = nil
+            await #expect { _ = try await EventStore.open(.kafka(without)) } throws: {
+                ($0 as? StoreError)?.code == .unavailable
+            }
+        }
+    }
+
+    /// While a node was closed, other nodes wrote; it is told where it can be.
+    @Test func whatOthersWroteFollowsWhenABrokerIsBack() async throws {
+        try await withNode { cluster, location in
+            let stream = try StreamName("order-1")
+            var store = try await EventStore.open(.kafka(location))
+            _ = try await store.append(event("a"), to: stream)
+            await store.close()
+            var elsewhere = location
+            elsewhere.index = nil
+            let other = try await EventStore.open(.kafka(elsewhere))
+            let token = try await other.append(event("b"), to: stream, expecting: .version(0)).token
+            await other.close()
+            cluster.stop()
+            store = try await EventStore.open(.kafka(location))
+            #expect(try await data(store, stream) == ["a"])
+            cluster.start()
+            var data: [String] = []
+            for try await event in store.read(stream, consistency: .atLeast(token)) {
+                data.append(String(decoding: event.data, as: UTF8.self))
+            }
+            #expect(data == ["a", "b"])
+            await store.close()
+        }
+    }
+}
