@@ -2,19 +2,30 @@
 
 import Glibc
 
-/// Memory that the process has in use, in bytes.
-public func residentBytes() -> Int {
-    // What is free is no matter. Swift's module of the C library leaves this call out.
-    if let trim = dlsym(UnsafeMutableRawPointer(bitPattern: 0), "malloc_trim") {
-        _ = unsafeBitCast(trim, to: (@convention(c) (Int) -> Int32).self)(0)
+/// Memory that was taken from the allocator and not given back, in bytes. What the allocator itself keeps for later is
+/// left out: with many threads that is most of a process's size, and changes by megabytes.
+public func bytesInUse() -> Int {
+    // Swift's module of the C library leaves this call out.
+    typealias Call = @convention(c) (Int32, UnsafeMutableRawPointer) -> Int32
+    guard let call = dlsym(UnsafeMutableRawPointer(bitPattern: 0), "malloc_info"), let file = tmpfile() else {
+        return 0
     }
-    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
     defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 128)
-    guard fgets(&line, 128, file) != nil else { return 0 }
-    let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+    _ = unsafeBitCast(call, to: Call.self)(0, UnsafeMutableRawPointer(file))
+    rewind(file)
+    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    let text = {
+        let count = fread(&bytes, 1, 1 << 20, file)
+        return String(decoding: bytes[..<count], as: UTF8.self)
+    }()
+    // Behind the heaps are the totals, as <total type="rest" count="3" size="4096"/>.
+    let totals = text.split(separator: "</heap>").last ?? ""
+    func total(_ name: String) -> Int {
+        guard let line = totals.split(separator: "\n").first(where: { $0.hasPrefix("<\(name)") }) else { return 0 }
+        return line.split(separator: "size=\"").last.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
+    }
+    return total("system type=\"current\"") + total("total type=\"mmap\"") - total("total type=\"rest\"")
+        - total("total type=\"fast\"")
 }
 
 /// The threads of this process.

@@ -69,7 +69,7 @@ public struct Step: Codable, Sendable {
     public init(node: Int, call: Int, intent: Intent, what: What) {
         self.node = node
         self.call = call
-        at = clock_gettime_nsec()
+        at = monotonicNanoseconds()
         self.intent = intent
         self.what = what
     }
@@ -88,7 +88,7 @@ public struct Step: Codable, Sendable {
     }
 }
 
-private func clock_gettime_nsec() -> UInt64 {
+private func monotonicNanoseconds() -> UInt64 {
     var time = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
