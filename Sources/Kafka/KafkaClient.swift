@@ -101,7 +101,8 @@ struct KafkaClient: Sendable {
         let code = rd_kafka_fatal_error(handle.pointer, &text, text.count)
         guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
         var error = KafkaError(code, Self.string(text))
-        error.kind = .fatal
+        // Another client fares no better without permission.
+        if error.kind != .notAuthorized { error.kind = .fatal }
         return error
     }
 

@@ -37,6 +37,9 @@ public final class KafkaProducer: Sendable {
     private struct State: Sendable {
         /// nil: being replaced, or closed.
         var client: KafkaClient?
+        var madeAt = ContinuousClock.now
+        /// Why the last client was given up: what it did not send is reported with this.
+        var fatal: KafkaError?
         var waiting = WaitingRecords()
         var inFlightRecords = 0
         var inFlightBytes = 0
@@ -231,6 +234,7 @@ public final class KafkaProducer: Sendable {
                     configuration, .producer(maxMessageBytes: maxMessageBytes), topics: topics)
                 state.withLock {
                     $0.client = client
+                    $0.madeAt = .now
                     pump(&$0)
                 }
             } catch {
@@ -262,9 +266,10 @@ public final class KafkaProducer: Sendable {
         var reports: [KafkaReport] = []
         reports.reserveCapacity(rd_kafka_event_message_count(event.pointer))
         var bytes = 0
+        let fatal = state.withLock { $0.client == nil ? $0.fatal : nil }
         while let message = rd_kafka_event_message_next(event.pointer) {
             bytes += message.pointee.len + message.pointee.key_len
-            reports.append(Self.report(message))
+            reports.append(Self.report(message, fatal))
         }
         let records = reports.count
         answer(reports) { [self] state in
@@ -274,12 +279,16 @@ public final class KafkaProducer: Sendable {
         }
     }
 
-    private static func report(_ message: UnsafePointer<rd_kafka_message_t>) -> KafkaReport {
+    /// - Parameter fatal: why the client is being given up, if it is.
+    private static func report(_ message: UnsafePointer<rd_kafka_message_t>, _ fatal: KafkaError?) -> KafkaReport {
         let code = message.pointee.err
         let outcome: KafkaOutcome
         switch rd_kafka_message_status(message) {
         case RD_KAFKA_MSG_STATUS_PERSISTED: outcome = .stored(offset: message.pointee.offset)
-        case RD_KAFKA_MSG_STATUS_NOT_PERSISTED: outcome = .notStored(KafkaError(code))
+        case RD_KAFKA_MSG_STATUS_NOT_PERSISTED:
+            // "Purged" says nothing of the cause.
+            let isPurged = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE
+            outcome = .notStored(isPurged ? fatal ?? KafkaError(code) : KafkaError(code))
         default: outcome = .unknown(KafkaError(code))
         }
         let topic = message.pointee.rkt.map { Int(bitPattern: rd_kafka_topic_opaque($0)) - 1 } ?? 0
@@ -320,9 +329,14 @@ public final class KafkaProducer: Sendable {
 
     /// After a fatal error the client answers for what it has, and another takes over.
     private func replace(_ client: KafkaClient) {
-        if let error = client.fatalError { client.say(3, "FATAL", "the producer is replaced: \(error)") }
+        let error = client.fatalError
+        if let error { client.say(3, "FATAL", "the producer is replaced: \(error)") }
         // What waits stays, and goes to the new client.
-        state.withLock { $0.client = nil }
+        let madeAt = state.withLock { state in
+            state.client = nil
+            state.fatal = error
+            return state.madeAt
+        }
         rd_kafka_purge(client.handle.pointer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
         let end = ContinuousClock.now + KafkaLimits.purgePatience
         while state.withLock({ $0.inFlightRecords > 0 }), ContinuousClock.now < end {
@@ -333,6 +347,8 @@ public final class KafkaProducer: Sendable {
             $0.inFlightBytes = 0
         }
         client.destroy(patience: .zero)
+        // Another that fails at once, as without permission, is not made again and again without a breath.
+        if ContinuousClock.now < madeAt + KafkaLimits.shortLife { pause(KafkaLimits.replacePause) }
     }
 
     /// At the deadline of `close`: what waits is not stored; what the library has, it has to answer for now.

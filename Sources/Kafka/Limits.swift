@@ -16,7 +16,9 @@ public enum KafkaLimits {
     static let purgePatience: Duration = .seconds(5)
     /// The longest that anything waits for the library to let go of a client; it has had deadlocks there.
     static let destroyPatience: Duration = .seconds(5)
-    /// A pause after a client could not be made.
+    /// A client that fails sooner is replaced after a pause.
+    static let shortLife: Duration = .seconds(1)
+    /// A pause after a client could not be made, or failed at once.
     static let replacePause: Duration = .milliseconds(200)
     /// The longest wait for a controller's name, which comes with the first answer of any broker.
     static let controllerWait: Duration = .milliseconds(100)

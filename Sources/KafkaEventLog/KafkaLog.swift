@@ -84,6 +84,7 @@ public final class KafkaLog: RecordLog {
             reader.close()
             throw error
         }
+        if description.isAway { producer.hold(true) }
     }
 
     static func refusal(_ report: KafkaTopic.Report, _ place: KafkaPlace) -> String? {

@@ -11,9 +11,10 @@ public final class SegmentReader: Sendable {
     }
 
     /// Bytes of the files as far as they are durable.
-    public var byteCount: Int64 {
-        let synced = catalog.synced
-        return (0...synced.file).reduce(0) { $0 + Int64(catalog.end(of: $1, within: synced) ?? 0) }
+    public var byteCount: Int64 { byteCount(to: catalog.synced) }
+
+    func byteCount(to end: SegmentCatalog.End) -> Int64 {
+        (0...end.file).reduce(0) { $0 + Int64(catalog.end(of: $1, within: end) ?? 0) }
     }
 
     /// How many frames are durable: `scan` and `frame` show these.

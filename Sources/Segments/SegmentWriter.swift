@@ -54,6 +54,12 @@ public final class SegmentWriter: Sendable {
     /// Frames in the log, synced or not: the number of the next one.
     public var frameCount: Int64 { state.withLock { $0.frames } }
 
+    /// Bytes of the files as far as they are written, synced or not.
+    public var byteCount: Int64 {
+        let (file, position) = state.withLock { ($0.header.file, $0.position) }
+        return reader.byteCount(to: SegmentCatalog.End(file: file, position: position, frames: 0))
+    }
+
     /// Append time of the log's last frame, synced or not, in milliseconds since 1970; 0 where there is none.
     public var lastAppendTime: Int64 { state.withLock { $0.lastTime } }
 

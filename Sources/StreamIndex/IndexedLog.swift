@@ -345,8 +345,11 @@ public final class IndexedLog: Sendable {
         AppendRule.partition(of: name, partitions: partitions)
     }
 
-    /// Bytes of the records' files as far as they are durable; 0 where they are in memory.
-    public var logBytes: Int64 { ownSegments == nil || store.isCopy ? store.segments.byteCount : 0 }
+    /// Bytes of the records' files; 0 where they are in memory.
+    public var logBytes: Int64 {
+        guard let ownSegments else { return store.segments.byteCount }
+        return store.isCopy ? ownSegments.byteCount : 0
+    }
 
     /// Why partitions do not run; nil for those that do.
     public var halts: [IndexError?] { handler.halts }

@@ -23,6 +23,11 @@ public enum StoreCreation {
         RecordID(high: UInt64.random(in: 1 ... .max), low: UInt64.random(in: 1 ... .max))
     }
 
+    /// Makes an empty log a store.
+    public static func begin(_ log: any RecordLog) async throws {
+        _ = try await identity(of: log)
+    }
+
     /// The store's identity; an empty log is made a store first. Offset 0 of channel 0 decides, whoever raced.
     static func identity(of log: any RecordLog) async throws -> Identity {
         let partitions = log.description.channels

@@ -2,6 +2,7 @@
 
 import Envelope
 import KeyValue
+import Segments
 
 /// What the comparison of one partition found.
 public struct ComparedPartition: Sendable {
@@ -37,6 +38,9 @@ private struct PeerIndex {
     let store: KeyValueStore
 
     init(_ directory: String, of mine: IndexStore) throws {
+        guard try Files.kind(of: directory) == .directory else {
+            throw IndexError(.notOurs, "\(directory) is no index: name the directory of another node of this store")
+        }
         do {
             store = try KeyValueStore(.readOnly(directory))
         } catch {

@@ -19,6 +19,7 @@ extension EventStore.Location {
     ///   - directory: of this node, where its copy of the records and its index are; nil: in memory, and read
     ///     anew at each opening.
     ///   - place: how the copy is kept in its directory.
+    ///   - create: makes the log, which may be empty.
     ///   - open: is given the partitions of the store that the directory is of, if any: then it may open a log that
     ///     cannot be reached yet.
     package static func log(
@@ -26,7 +27,17 @@ extension EventStore.Location {
         create: @escaping @Sendable () async throws -> Void,
         open: @escaping @Sendable (EventStore.Creation, _ known: Int?, @escaping LineSink) async throws -> LocatedLog
     ) -> Self {
-        Self(create: create) { creating, sink in
+        Self {
+            try await create()
+            let log = try await open(.ifMissing, nil, { _ in }).log
+            do {
+                try await StoreCreation.begin(log)
+            } catch {
+                await log.close()
+                throw error
+            }
+            await log.close()
+        } open: { creating, sink in
             guard let directory else {
                 let located = try await open(creating, nil, sink)
                 return OpenedLog(log: located.log, segments: nil, indexDirectory: nil, notes: located.notes)

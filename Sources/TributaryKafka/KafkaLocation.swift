@@ -10,8 +10,8 @@ extension EventStore.Location {
     /// ```swift
     /// let store = try await EventStore.open(.kafka(KafkaLocation("localhost:9092", store: "shop")))
     /// ```
-    /// `EventStore.create` makes the topic, as `KafkaLocation.createTopics` does; `open` never does, but makes an empty
-    /// topic a store. Any number of processes may have the store open at once, each with a directory of its own. Where no
+    /// `EventStore.create` makes the topic, as `KafkaLocation.createTopics` does, and the store in it; `open` never makes a
+    /// topic, but makes an empty one a store. Any number of processes may have the store open at once, each with a directory of its own. Where no
     /// broker answers, a node that was open before opens all the same: what it has applied can be read, and the rest
     /// follows when a broker is back.
     public static func kafka(_ location: KafkaLocation) -> Self {

@@ -1,3 +1,4 @@
+import CRdKafka
 import Foundation
 import KafkaBrokers
 import Synchronization
@@ -241,6 +242,21 @@ private func record(_ value: [UInt8]?, key: [UInt8]? = nil, _ partition: Int = 0
         #expect(Set(reports.map(\.tag)) == Set(1...200))
         #expect(reports.count == 200)
         #expect(reports.contains { !$0.outcome.isStored })
+    }
+
+    /// Without permission every client fails at once; who sends is told why.
+    @Test func notAllowedToWrite() async throws {
+        let cluster = MockCluster()
+        cluster.create("t", partitions: 1)
+        cluster.fail(
+            .initProducerID, Array(repeating: RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, count: 3))
+        let producer = try KafkaProducer(
+            KafkaConfiguration(servers: cluster.servers, clientID: "test"), topics: ["t"], maxMessageBytes: 1 << 20)
+        #expect(await producer.send(record([1])).refusal == .notAuthorized)
+        // Once it is allowed, another client writes.
+        while await !producer.send(record([2])).isStored {}
+        await blocking { producer.close(within: .seconds(20)) }
+        cluster.close()
     }
 
     @Test func cancelled() async throws {
