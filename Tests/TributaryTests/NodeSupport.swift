@@ -20,11 +20,9 @@ struct NodeWorld {
         let records = records
         return .log(
             directory: node.map { path + "/" + $0 },
-            copyAs: { CopyPlace($0, segmentBytes: 16 << 10, checkpointBytes: 8 << 10) }
-        ) {
-        } open: { _, _, _ in
-            LocatedLog(log: InMemoryLog(records), notes: [])
-        }
+            copyAs: { CopyPlace($0, segmentBytes: 16 << 10, checkpointBytes: 8 << 10) },
+            create: {},
+            open: { _, _, _ in LocatedLog(log: InMemoryLog(records), notes: []) })
     }
 
     func open(_ node: String?, _ told: Told = Told()) async throws -> EventStore {

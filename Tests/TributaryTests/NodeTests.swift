@@ -39,13 +39,20 @@ import Tributary
             let world = NodeWorld(path)
             let store = try await world.open("a")
             try await load(store, 150, &random)
-            try world.copy("a", "killed")
-            let contents = try await Contents(store)
+            // One of the two is not just behind a checkpoint.
+            var replayed: Int64 = 0
+            for _ in 0..<2 {
+                try await store.append(event(), to: try StreamName("S-1"))
+                try world.copy("a", "killed")
+                let contents = try await Contents(store)
+                let told = NodeWorld.Told()
+                #expect(try await world.contents("killed", told) == contents)
+                // Less than all of it: there were checkpoints.
+                #expect(told.replayed < contents.offsets.reduce(0, +))
+                replayed += told.replayed
+            }
+            #expect(replayed > 0)
             await store.close()
-            let told = NodeWorld.Told()
-            #expect(try await world.contents("killed", told) == contents)
-            // Less than all of it: there were checkpoints.
-            #expect(told.replayed > 0 && told.replayed < contents.offsets.reduce(0, +))
             let killed = try await world.open("killed")
             #expect(try await killed.verify().problems == [])
             await killed.close()
