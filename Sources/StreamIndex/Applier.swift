@@ -115,7 +115,7 @@ final class Applier {
             partitions: store.identity.partitions, store: store.identity.store)
     }
 
-    /// Applies a run, and says what was decided where `reports` asks for it.
+    /// Decides a run, and says what was decided where `reports` asks for it; `commit` must follow.
     ///
     /// Offsets must be dense: the caller has looked.
     func apply(
@@ -125,7 +125,6 @@ final class Applier {
         for entry in entries where lanes[entry.channel].halted == nil {
             try apply(entry, bytes, reports)
         }
-        try commit(bytes)
         return applied
     }
 
@@ -367,7 +366,10 @@ final class Applier {
         return try store.gather(header, slot.state)
     }
 
-    private func commit(_ bytes: Span<UInt8>) throws(IndexError) {
+    /// Writes what the run brought, in one batch.
+    ///
+    /// - Parameter bytes: the run's.
+    func commit(_ bytes: Span<UInt8>) throws(IndexError) {
         for partition in lanes.indices {
             guard let last = lanes[partition].last else { continue }
             lanes[partition].state.lastRecord = Self.fingerprint(key: last.key, value: last.value, in: bytes)

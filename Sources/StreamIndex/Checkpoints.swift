@@ -42,7 +42,10 @@ struct Checkpoints {
 
     /// To be called when what was written is applied.
     mutating func passed() throws(IndexError) {
-        guard let limit, max(bytes, keyValue.unflushedBytes) >= limit else { return }
+        // The index is far smaller than the records: few large files of it cost less than many small ones.
+        guard let limit, keyValue.unflushedBytes >= limit || bytes >= IndexLimits.recordsInACheckpoint * limit else {
+            return
+        }
         bytes = 0
         do throws(SegmentError) { try writer.sync() } catch {
             throw IndexError(.unavailable, "the records cannot be kept: \(error)")

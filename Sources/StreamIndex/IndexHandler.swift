@@ -27,12 +27,12 @@ final class IndexHandler: LogHandler {
     let watch = LogWatch()
     private let proposer: Proposer
     private let waits: AppliedWaits
+    private let visibility: Visibility
     private let say: IndexSay
 
     init(
         _ applier: sending Applier, _ identity: Identity, log: any RecordLog, checkpoints: sending Checkpoints?,
-        proposer: Proposer,
-        waits: AppliedWaits, say: @escaping IndexSay
+        proposer: Proposer, waits: AppliedWaits, visibility: Visibility, say: @escaping IndexSay
     ) {
         published = Mutex(applier.lanes.map(\.halted))
         state = Mutex(
@@ -44,44 +44,68 @@ final class IndexHandler: LogHandler {
         self.identity = identity
         self.proposer = proposer
         self.waits = waits
+        self.visibility = visibility
         self.say = say
     }
 
     func handle(_ run: borrowing RecordRun) {
         var applied: [AppliedRecord] = []
+        var halts: [(channel: Int, error: IndexError)] = []
+        var before: [IndexError?] = []
+        turn { state throws(IndexError) in
+            before = state.applier.lanes.map(\.halted)
+            (applied, halts) = try decide(run, &state)
+        }
+        // Whoever waits is answered before the batch is written: the log has the record, and has decided.
+        if !applied.isEmpty {
+            visibility.begin()
+            proposer.applied(applied)
+        }
         var offsets: [Int64] = []
         var halted: [(Int, IndexError)] = []
-        let failure: IndexError? = state.withLock { state in
-            guard state.failure == nil else { return nil }
-            let before = state.applier.lanes.map(\.halted)
-            do throws(IndexError) {
-                var entries = dense(run, &state)
-                var halts: [(channel: Int, error: IndexError)] = []
-                if state.checkpoints != nil, !entries.isEmpty {
-                    halts = state.applier.halts(in: &entries, run.bytes.span)
-                    try state.checkpoints?.write(&entries, of: run.bytes)
-                }
-                let reports = proposer.isAwaited || waits.hasBarriers
-                applied = try state.applier.apply(run.bytes.span, entries, reports: reports)
-                for halt in halts { state.applier.halt(halt.channel, halt.error) }
-                try state.checkpoints?.passed()
-            } catch {
-                state.failure = error
-                publish(state)
-                return error
-            }
+        turn { state throws(IndexError) in
+            try state.applier.commit(run.bytes.span)
+            for halt in halts { state.applier.halt(halt.channel, halt.error) }
+            try state.checkpoints?.passed()
             for (channel, lane) in state.applier.lanes.enumerated() {
                 offsets.append(lane.state.nextOffset)
                 if let error = lane.halted, before[channel] == nil { halted.append((channel, error)) }
             }
             if !halted.isEmpty { publish(state) }
-            return nil
         }
-        if let failure { return fail(failure) }
+        if !applied.isEmpty { visibility.end() }
         guard !offsets.isEmpty else { return }
-        if !applied.isEmpty { proposer.applied(applied) }
         waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier))
         for (channel, error) in halted { halt(channel, error) }
+    }
+
+    /// A part of what a run needs; nothing is done after a failure.
+    private func turn(_ body: (inout State) throws(IndexError) -> Void) {
+        let failure: IndexError? = state.withLock { state in
+            guard state.failure == nil else { return nil }
+            do throws(IndexError) {
+                try body(&state)
+                return nil
+            } catch {
+                state.failure = error
+                publish(state)
+                return error
+            }
+        }
+        if let failure { fail(failure) }
+    }
+
+    private func decide(
+        _ run: borrowing RecordRun, _ state: inout State
+    ) throws(IndexError) -> ([AppliedRecord], [(channel: Int, error: IndexError)]) {
+        var entries = dense(run, &state)
+        var halts: [(channel: Int, error: IndexError)] = []
+        if state.checkpoints != nil, !entries.isEmpty {
+            halts = state.applier.halts(in: &entries, run.bytes.span)
+            try state.checkpoints?.write(&entries, of: run.bytes)
+        }
+        let reports = proposer.isAwaited || waits.hasBarriers
+        return (try state.applier.apply(run.bytes.span, entries, reports: reports), halts)
     }
 
     func handle(_ event: LogEvent) {

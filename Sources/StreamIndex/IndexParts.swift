@@ -139,6 +139,7 @@ enum NodeCopy {
                 next[frame.channel] += 1
             }
             _ = try applier.apply(run.bytes.span, run.frames.map { RunEntry($0) }, reports: false)
+            try applier.commit(run.bytes.span)
             if store.keyValue.unflushedBytes >= checkpointBytes { try store.keyValue.flush() }
             done += Int64(run.frames.count)
             progress(done, total)

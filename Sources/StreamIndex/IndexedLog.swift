@@ -42,7 +42,7 @@ public struct CopyPlace: Sendable {
     public var node: NodeDirectory
     /// Size of the files made from now on: 4 KiB to almost 4 GiB.
     public var segmentBytes: Int
-    /// Bytes of records, or of the index over them, after which both are brought to the disk.
+    /// Bytes of the index, or an eighth of those of the records, after which both are brought to the disk.
     public var checkpointBytes: Int
 
     public init(
@@ -104,11 +104,13 @@ public final class IndexedLog: Sendable {
         log = source.opened.log
         ownSegments = parts.writer
         let offsets = parts.applier.lanes.map(\.state.nextOffset)
+        let visibility = Visibility()
         readers = ReadLane(
-            threads: IndexLimits.readerThreads, name: "index-reader", inFlight: IndexLimits.readsInFlight)
-        lister = ReadLane(threads: 1, name: "index-lister", inFlight: IndexLimits.readsInFlight)
+            threads: IndexLimits.readerThreads, name: "index-reader", inFlight: IndexLimits.readsInFlight, visibility)
+        lister = ReadLane(threads: 1, name: "index-lister", inFlight: IndexLimits.readsInFlight, visibility)
         checker = ReaderThreads(count: 1, name: "index-checker")
-        proposer = Proposer(log: log, store: store, checker: checker, limits: source.limits)
+        proposer = Proposer(
+            log: log, store: store, checker: checker, visibility: visibility, limits: source.limits)
         waits = AppliedWaits(nextOffsets: offsets)
         let (keyValue, copy) = (store.keyValue, source.opened.copy)
         let checkpoints = parts.writer.map {
@@ -116,7 +118,7 @@ public final class IndexedLog: Sendable {
         }
         handler = IndexHandler(
             parts.applier, store.identity, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits,
-            say: source.say)
+            visibility: visibility, say: source.say)
     }
 
     /// Lower-case UUID.

@@ -6,8 +6,10 @@ public enum IndexLimits {
     static let placeBlock: Int64 = 64
     /// Sequences in one bitmap of a category or an event type, and between two time entries.
     static let bitmapBlock: Int64 = 256
-    /// Bytes of records, or of the index over them, after which a node syncs its segments and flushes its index.
+    /// Bytes of its index after which a node syncs its segments and flushes the index.
     public static let checkpointBytes = 32 << 20
+    /// How many times as many bytes of records come to the same.
+    static let recordsInACheckpoint = 8
     /// Offsets between two digests that are kept.
     static let digestEvery: Int64 = 4_096
     /// Stream states that the applier keeps in memory.

@@ -55,18 +55,22 @@ final class Proposer: Sendable {
     private let log: any RecordLog
     private let store: IndexStore
     private let checker: ReaderThreads
+    private let visibility: Visibility
     private let state: Mutex<State>
     private let gate: Gate
     private let timer = Monitor(Timer())
     private let timerThread = Mutex<WorkerThread?>(nil)
     private let inFlight = Atomic<Int>(0)
 
-    init(log: any RecordLog, store: IndexStore, checker: ReaderThreads, limits: AppendLimits) {
+    init(
+        log: any RecordLog, store: IndexStore, checker: ReaderThreads, visibility: Visibility, limits: AppendLimits
+    ) {
         self.log = log
         self.store = store
         self.checker = checker
+        self.visibility = visibility
         gate = Gate(count: limits.appendsInFlight, bytes: limits.bytesInFlight)
-        let calls = AppendCalls(store: store.identity.store) { UInt64.random(in: 1...UInt64.max) }
+        let calls = AppendCalls(store: store.identity.store) { SystemRandom.nextNonzero() }
         state = Mutex(State(calls: calls))
         let thread = WorkerThread(name: "append-deadline") { [self] in keepTime() }
         timerThread.withLock { $0 = thread }
@@ -193,6 +197,7 @@ final class Proposer: Sendable {
     private func check(_ id: CallID, _ request: AppendRequest) {
         let isRunning = checker.run { [self] in
             let answer: CheckAnswer
+            visibility.wait()
             do throws(IndexError) {
                 let known = try store.gather(request.header, try store.state(of: request.stream.bytes))
                 answer = checkBeforeWriting(request.header, known, isOnlyWriter: log.description.isOnlyWriter)

@@ -61,8 +61,10 @@ final class ReaderThreads: Sendable {
 final class ReadLane: Sendable {
     private let threads: ReaderThreads
     private let gate: Gate
+    private let visibility: Visibility
 
-    init(threads count: Int, name: String, inFlight: Int) {
+    init(threads count: Int, name: String, inFlight: Int, _ visibility: Visibility) {
+        self.visibility = visibility
         threads = ReaderThreads(count: count, name: name)
         gate = Gate(count: inFlight)
     }
@@ -78,7 +80,10 @@ final class ReadLane: Sendable {
         }
         defer { gate.leave() }
         return try await withCheckedThrowingContinuation { continuation in
-            let isRunning = threads.run { continuation.resume(with: Result { try body() }) }
+            let isRunning = threads.run { [visibility] in
+                visibility.wait()
+                continuation.resume(with: Result { try body() })
+            }
             if !isRunning { continuation.resume(throwing: closed) }
         }
     }

@@ -88,6 +88,7 @@ public enum IndexRebuild {
                     entries.append(RunEntry(frame))
                 }
                 _ = try applier.apply(run.bytes.span, entries, reports: false)
+                try applier.commit(run.bytes.span)
                 done += Int64(run.frames.count)
                 try progress(done, total)
                 return true
