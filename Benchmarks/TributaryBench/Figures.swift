@@ -48,6 +48,7 @@ struct Sample: Sendable {
     var eventsEach = 1
 
     var perSecond: Double { Double(latencies.count) / seconds }
+    var eventsPerSecond: Double { perSecond * Double(eventsEach) }
 
     var processorMicroseconds: Double { processor / Double(max(1, latencies.count)) * 1_000_000 }
 

@@ -243,6 +243,9 @@ private struct KafkaRounds {
             Floor(
                 name: "10 events, append(contentsOf:): rate / librdkafka's", tens.piped, tens.bare, \.perSecond,
                 least: 0.5),
+            Floor(
+                name: "10 events: events / librdkafka's with a record for each", tens.piped, ones.bare,
+                \.eventsPerSecond),
             Floor(name: "10 events, tasks: rate / librdkafka's", tenTasks, tens.bare, \.perSecond),
             Floor(name: "1 event, append(contentsOf:): rate / librdkafka's", ones.piped, ones.bare, \.perSecond),
             Floor(
