@@ -96,6 +96,8 @@ public struct OrderProposer: Sendable {
     private var nextNumber: UInt64 = 0
     private var pausedUntil = Int64.min
 
+    /// Tell it next how far this node has applied each partition.
+    ///
     /// - Parameters:
     ///   - id: this node's.
     ///   - order: as far as this node has read the order channel: best to its end, else what it proposes at first is
@@ -106,9 +108,7 @@ public struct OrderProposer: Sendable {
         self.timing = timing
         patience = timing.takeOverDelay + Int64(random % UInt64(timing.takeOverDelay))
         partitions = order.partitions.map {
-            Partition(
-                ordered: $0.nextOffset, newestProposer: $0.newestProposer, queued: $0.nextOffset, applied: $0.nextOffset
-            )
+            Partition(ordered: $0.nextOffset, newestProposer: $0.newestProposer, queued: 0, applied: 0)
         }
         leader = leadingProposer()
     }

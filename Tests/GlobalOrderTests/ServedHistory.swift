@@ -60,9 +60,14 @@ struct ServedHistory {
     }
 
     /// A node shows the events of a range, by its own decisions.
-    mutating func serve(_ range: PlacedRange, epoch: Int, truth: Truth, node: Int) {
+    ///
+    /// - Parameter claimed: what a reader of the order channel goes by who does not decide.
+    mutating func serve(_ range: PlacedRange, claimed: RangeContent, epoch: Int, truth: Truth, node: Int) {
         guard range.lastOffset < truth.ends[range.partition] else {
             return violated("node \(node): \(range) is served beyond the partition's end")
+        }
+        if claimed.empty != truth.content(range.partition, range.firstOffset...range.lastOffset).empty {
+            violated("node \(node): other offsets are empty in \(range)")
         }
         var position = range.firstPosition
         for later in epoch..<epochs.count {

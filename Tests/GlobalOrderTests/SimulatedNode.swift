@@ -11,6 +11,8 @@ struct Bug: Equatable {
     var kind: Kind
     var partition: Int
     var from: Int64
+    /// How far behind the end, of kind `beyondEnd`.
+    var beyond: Int64 = 100
     /// Whether its own decisions are wrong; else only what it writes is.
     var isInDecisions: Bool
 }
@@ -59,7 +61,7 @@ struct SimulatedNode {
     func proposed(_ range: ProposedRange, _ truth: Truth) -> OrderRange {
         var last = range.last
         if let bug, bug.kind == .beyondEnd, bug.partition == range.partition, last >= bug.from {
-            last = truth.ends[range.partition] + 1
+            last = truth.ends[range.partition] + bug.beyond
         }
         let offsets = range.first...last
         var content = decided(truth, range.partition, offsets)

@@ -13,11 +13,13 @@ struct SimulationPlan {
     var hangs = 1
     /// Voids that a person writes by mistake, and records that say anything.
     var strays = 1
+    /// How long a step takes, at most; in a healthy store all goes round many times within the take-over delay.
+    var longestStep = 5
     var judgesFirstOffset = true
     var compares = true
 
     static let healthy = SimulationPlan(
-        lost: 0, reportedFailed: 0, late: 0, duplicated: 0, stops: 0, hangs: 0, strays: 0)
+        appends: 15, lost: 0, reportedFailed: 0, late: 0, duplicated: 0, stops: 0, hangs: 0, strays: 0, longestStep: 2)
 }
 
 /// Several nodes over several partitions and one order channel, each at its own pace; everything is decided by a seed.
@@ -28,7 +30,7 @@ struct Simulation {
     }
 
     static let timing = ProposerTiming(
-        takeOverDelay: 200_000_000, flightTime: 1_000_000_000, pauseAfterFailure: 20_000_000)
+        takeOverDelay: 1_000_000_000, flightTime: 4_000_000_000, pauseAfterFailure: 20_000_000)
 
     var plan: SimulationPlan
     private(set) var random: SeededGenerator
@@ -43,8 +45,11 @@ struct Simulation {
     private var pending: [(step: Int, happening: Happening)] = []
     private var nextWriteID = 0
     private(set) var history: ServedHistory
-    /// Records written, by node.
+    /// Records written, by node; and ranges that stand in the channel.
     private(set) var written: [Int]
+    private(set) var rangesWritten = 0
+    /// Nodes whose records are lost.
+    var silent: [Int] = []
 
     init(seed: UInt64, plan: SimulationPlan) {
         self.plan = plan
@@ -59,7 +64,7 @@ struct Simulation {
         for number in 0..<plan.nodes {
             nodes.append(
                 SimulatedNode(number: number, index: emptyIndex, random: random.next(), timing: Self.timing))
-            nodes[number].pace = 30 + random.below(70)
+            nodes[number].pace = plan.stops == 0 ? 100 : 30 + random.below(70)
         }
         store(.other)
     }
@@ -93,7 +98,7 @@ struct Simulation {
 
     private mutating func takeStep() {
         step += 1
-        now += Int64(1 + random.below(5)) * 1_000_000
+        now += Int64(1 + random.below(plan.longestStep)) * 1_000_000
         if random.chance(plan.appends) { append() }
         if random.below(300) < plan.strays { stray() }
         let due = pending.filter { $0.step <= step }
@@ -204,12 +209,13 @@ struct Simulation {
             let range = index.order.placed[first]
             guard case .record(let record, _) = channel[Int(range.orderOffset)] else { return }
             if index.applied[range.partition] > range.lastOffset {
+                let claimed = record.ranges[range.place.index].content
                 nodes[node].index.check.compare(
-                    range, claimed: record.ranges[range.place.index].content,
+                    range, claimed: claimed,
                     own: nodes[node].decided(truth, range.partition, range.firstOffset...range.lastOffset))
                 guard nodes[node].index.check.fault == nil else { break }
                 if !nodes[node].servesWrong {
-                    history.serve(range, epoch: index.order.epoch, truth: truth, node: node)
+                    history.serve(range, claimed: claimed, epoch: index.order.epoch, truth: truth, node: node)
                 }
             } else {
                 nodes[node].index.check.compare(range, partitionEnd: truth.ends[range.partition])
@@ -232,6 +238,7 @@ struct Simulation {
     // MARK: The order channel
 
     private mutating func write(_ entry: OrderEntry, by node: Int, number: UInt64) {
+        guard !silent.contains(node) else { return }
         let soon = step + 1 + random.below(15)
         let isLate = random.chance(plan.late)
         if random.chance(plan.reportedFailed) {
@@ -245,6 +252,7 @@ struct Simulation {
 
     private mutating func store(_ entry: OrderEntry) {
         channel.append(entry)
+        if case .record(let record, _) = entry { rangesWritten += record.ranges.count }
         if let voided = oracle.applyNext(of: channel) { history.cut(from: voided.firstPosition) }
         states.append(oracle.state)
     }
@@ -306,6 +314,16 @@ struct Simulation {
         if naive != own { history.violated("the table is not what the rule says") }
     }
 
+    /// Whether a node has applied everything there is, and compared what it can.
+    func hasReadAll(_ node: SimulatedNode) -> Bool {
+        guard node.index.applied == truth.ends, Int(node.index.order.state.nextOrderOffset) == channel.count,
+            oracle.state.partitions.indices.allSatisfy({
+                oracle.state.partitions[$0].nextOffset >= truth.ends[$0] || node.index.check.fault != nil
+            })
+        else { return false }
+        return node.index.check.fault != nil || node.index.check.confirmedPosition == oracle.state.nextPosition
+    }
+
     /// Every node serves everything that was appended.
     var isAllServed: Bool {
         history.isComplete(truth)
@@ -318,7 +336,8 @@ struct Simulation {
     var summary: String {
         var text = "ends \(truth.ends), channel \(channel.count), \(oracle.state)\n"
         for node in nodes {
-            text += "node \(node.number): applied \(node.index.applied), order \(node.index.order.state.nextOrderOffset)"
+            text +=
+                "node \(node.number): applied \(node.index.applied), order \(node.index.order.state.nextOrderOffset)"
             text += ", \(node.index.check), in flight \(node.proposer.isInFlight)\n"
         }
         return text
