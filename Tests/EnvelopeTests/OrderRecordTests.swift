@@ -118,6 +118,10 @@ import Testing
         #expect(parseOrder(value: value) == .order(record, writeID: 1))
     }
 
+    @Test func noOffsetBringsMoreEventsThanARangeMayCount() {
+        #expect(Int(OrderLimits.eventsPerOffset) * Sample.smallest.byteCount > EnvelopeLimits.recordBytes)
+    }
+
     @Test func aLargerRecordIsMalformed() {
         var value = OrderSample.named("order-one-range").value
         let range = value[72..<100]

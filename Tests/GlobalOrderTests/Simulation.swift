@@ -227,6 +227,9 @@ struct Simulation {
 
     private mutating func propose(_ node: Int) {
         guard case .propose(let proposal) = nodes[node].proposer.step(at: now) else { return }
+        for range in proposal.ranges where range.last >= nodes[node].index.applied[range.partition] {
+            history.violated("node \(node) proposes \(range), which it has not applied")
+        }
         let ranges = proposal.ranges.map { nodes[node].proposed($0, truth) }
         let record = OrderRecord(proposer: nodes[node].id, ranges: ranges)
         nodes[node].inFlight = (proposal.number, nextWriteID)
@@ -297,7 +300,7 @@ struct Simulation {
     mutating func compareReplicas() {
         var rebuilt = OrderReplica(partitions: plan.partitions, judgesFirstOffset: plan.judgesFirstOffset)
         for offset in channel.indices {
-            rebuilt.applyNext(of: Array(channel[...offset]))
+            rebuilt.applyNext(of: channel)
             if rebuilt.state != states[offset + 1] { history.violated("a rebuilt replica differs after \(offset)") }
         }
         if rebuilt != oracle { history.violated("a rebuilt replica has another table") }
