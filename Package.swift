@@ -24,9 +24,10 @@ let package = Package(
     targets: [
         // What the store is made of, upwards. CONTRIBUTING.md has a line on each.
         .target(name: "AppendRule", swiftSettings: safe),
+        .target(name: "GlobalOrder", swiftSettings: safe),
         .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
         .target(name: "Checksums", dependencies: ["CISAL"], swiftSettings: safe),
-        .target(name: "Envelope", dependencies: ["AppendRule", "Checksums"], swiftSettings: safe),
+        .target(name: "Envelope", dependencies: ["AppendRule", "GlobalOrder", "Checksums"], swiftSettings: safe),
         .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
         .target(name: "KeyValue", dependencies: ["CRocksDB"], swiftSettings: strict),
         .target(
@@ -38,7 +39,7 @@ let package = Package(
         .target(name: "EmbeddedEventLog", dependencies: ["EventLog", "Segments"], swiftSettings: safe),
         .target(
             name: "StreamIndex",
-            dependencies: ["AppendRule", "Envelope", "KeyValue", "Segments", "EventLog", "Checksums"],
+            dependencies: ["AppendRule", "GlobalOrder", "Envelope", "KeyValue", "Segments", "EventLog", "Checksums"],
             swiftSettings: safe),
         .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: strict),
@@ -73,9 +74,10 @@ let package = Package(
             swiftSettings: safe),
         .testTarget(
             name: "EnvelopeTests",
-            dependencies: ["Envelope", "AppendRule", "Checksums"],
-            exclude: ["Golden"],
+            dependencies: ["Envelope", "AppendRule", "GlobalOrder", "Checksums"],
+            exclude: ["Golden", "GoldenOrder"],
             swiftSettings: safe),
+        .testTarget(name: "GlobalOrderTests", dependencies: ["GlobalOrder"], swiftSettings: safe),
         .target(
             name: "LogContract", dependencies: ["EventLog"], path: "Tests/Support/LogContract", swiftSettings: safe),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "LogContract"], swiftSettings: safe),

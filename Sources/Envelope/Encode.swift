@@ -80,7 +80,7 @@ extension RecordEnvelope {
         return value
     }
 
-    private static func start(
+    static func start(
         _ header: RecordHeader, partition: Int, store: StoreID, bodyBytes: Int
     ) -> [UInt8] {
         var value: [UInt8] = []
@@ -138,7 +138,7 @@ extension RecordEnvelope {
         if let metadata = event.metadata { value += metadata }
     }
 
-    private static func finish(_ value: inout [UInt8], key: [UInt8]) {
+    static func finish(_ value: inout [UInt8], key: [UInt8]) {
         value.add(UInt32(0))
         let sum = checksum(key: key.span, value: value.span)
         value.set(sum, at: value.count - Layout.checksumBytes)

@@ -1,8 +1,14 @@
+import GlobalOrder
+
 /// The bounds of the byte format, version 1. They are part of what a well-formed record is and never change with
 /// a node's configuration.
 public enum EnvelopeLimits {
     /// Key and value of one record together, in bytes.
     public static let recordBytes = 2 << 20
+    /// Value of one order or void record, in bytes; its key is empty.
+    public static let orderRecordBytes = 1 << 20
+    /// An offset in an order or void record.
+    public static let orderOffset = 0...OrderLimits.highestOffset
     /// A stream name, in bytes of UTF-8.
     public static let streamName = 1...1_024
     public static let eventType = 1...256
@@ -51,4 +57,8 @@ enum Layout {
     static let hasCausationID: UInt8 = 4
 
     static let identityBytes = 41
+
+    static let orderRangeBytes = 28
+    static let emptyOffsetBytes = 4
+    static let voidBytes = 12
 }

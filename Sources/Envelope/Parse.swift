@@ -50,18 +50,13 @@ public enum RecordEnvelope {
     public static func parse(
         bytes: Span<UInt8>, key: Range<Int>?, value: Range<Int>?, channel: Int, partitions: Int, store: StoreID?
     ) -> Parsed {
-        guard let value else { return .foreign(.noValue) }
-        let record = bytes.extracting(value)
-        guard record.count >= Layout.smallestOfAnyVersion else { return .foreign(.tooShort) }
-        guard record.u32(at: Layout.magic) == Layout.magicNumber else { return .foreign(.wrongMagic) }
+        let record: Span<UInt8>
         let name = bytes.extracting(key ?? 0..<0)
-        guard checksum(key: name, value: record) == record.u32(at: record.count - Layout.checksumBytes) else {
-            return .foreign(.wrongChecksum)
+        switch frame(bytes: bytes, key: key, value: value, store: store) {
+        case .foreign(let reason): return .foreign(reason)
+        case .otherVersion(let version): return .halt(.formatVersion(version))
+        case .value(let range): record = bytes.extracting(range)
         }
-        if let store, record.bigEndian64(at: Layout.store) != store.prefix { return .foreign(.otherStore) }
-
-        let version = record.u16(at: Layout.version)
-        guard version == Layout.formatVersion else { return .halt(.formatVersion(version)) }
         guard record.count >= Layout.smallest, let kind = RecordKind(rawValue: record[Layout.kind]) else {
             return .foreign(.malformed)
         }
@@ -79,6 +74,28 @@ public enum RecordEnvelope {
         }
         guard name.count + record.count <= EnvelopeLimits.recordBytes else { return .foreign(.malformed) }
         return wellFormed(name: name, record: record, kind: kind) ?? .foreign(.malformed)
+    }
+
+    /// What the first checks say, which are the same in every channel and in every version.
+    enum Frame {
+        case value(Range<Int>)
+        case foreign(ForeignReason)
+        case otherVersion(UInt16)
+    }
+
+    @inline(__always)
+    static func frame(bytes: Span<UInt8>, key: Range<Int>?, value: Range<Int>?, store: StoreID?) -> Frame {
+        guard let value else { return .foreign(.noValue) }
+        let record = bytes.extracting(value)
+        guard record.count >= Layout.smallestOfAnyVersion else { return .foreign(.tooShort) }
+        guard record.u32(at: Layout.magic) == Layout.magicNumber else { return .foreign(.wrongMagic) }
+        let name = bytes.extracting(key ?? 0..<0)
+        guard checksum(key: name, value: record) == record.u32(at: record.count - Layout.checksumBytes) else {
+            return .foreign(.wrongChecksum)
+        }
+        if let store, record.bigEndian64(at: Layout.store) != store.prefix { return .foreign(.otherStore) }
+        let version = record.u16(at: Layout.version)
+        return version == Layout.formatVersion ? .value(value) : .otherVersion(version)
     }
 
     /// Whether `parse` may give `halt`: no for nearly all records, at the cost of a glance.

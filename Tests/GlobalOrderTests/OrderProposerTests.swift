@@ -1,0 +1,201 @@
+import GlobalOrder
+import Testing
+
+private let me = ProposerID(high: 1, low: 1)
+private let other = ProposerID(high: 2, low: 2)
+private let third = ProposerID(high: 3, low: 3)
+/// Random 25: this node waits 125.
+private let timing = ProposerTiming(takeOverDelay: 100, flightTime: 1_000, pauseAfterFailure: 10)
+
+@Suite struct OrderProposerTests {
+    private func state(_ partitions: (Int64, ProposerID?)...) -> OrderState {
+        OrderState(
+            partitions: partitions.map { PartitionOrder(nextOffset: $0.0, nextSequence: $0.0, newestProposer: $0.1) },
+            nextPosition: partitions.reduce(0) { $0 + $1.0 }, nextOrderOffset: 9)
+    }
+
+    private func proposer(_ order: OrderState) -> OrderProposer {
+        OrderProposer(id: me, order: order, random: 25, timing: timing)
+    }
+
+    private func ranges(_ step: ProposerStep) -> [String] {
+        guard case .propose(let proposal) = step else { return ["\(step)"] }
+        return proposal.ranges.map { "\($0.partition): \($0.first)...\($0.last)" }
+    }
+
+    private let never = ["\(ProposerStep.wait(until: nil))"]
+
+    @Test func whoseTurnItIsProposesAtOnceInTheOrderOfApplying() {
+        var proposer = proposer(state((1, me), (0, me)))
+        #expect(proposer.step(at: 0) == .wait(until: nil))
+        proposer.applied(partition: 1, next: 2, at: 0)
+        proposer.applied(partition: 1, next: 3, at: 0)
+        proposer.applied(partition: 0, next: 4, at: 0)
+        proposer.applied(partition: 1, next: 5, at: 0)
+        #expect(ranges(proposer.step(at: 0)) == ["1: 0...2", "0: 1...3", "1: 3...4"])
+    }
+
+    @Test func whileARecordIsInFlightItGathers() {
+        var proposer = proposer(state((1, me), (0, me)))
+        proposer.applied(partition: 1, next: 1, at: 0)
+        guard case .propose(let proposal) = proposer.step(at: 0) else {
+            Issue.record("nothing is proposed")
+            return
+        }
+        proposer.applied(partition: 1, next: 5, at: 1)
+        proposer.applied(partition: 0, next: 2, at: 1)
+        #expect(proposer.isInFlight)
+        #expect(proposer.step(at: 1) == .wait(until: 1_000))
+        proposer.ordered(state((1, me), (1, me)), at: 2)
+        proposer.settled(proposal.number, .seen, at: 2)
+        #expect(ranges(proposer.step(at: 2)) == ["1: 1...4", "0: 1...1"])
+        // An answer that comes again, or to another record, is not this one's.
+        proposer.settled(proposal.number, .seen, at: 3)
+        #expect(proposer.isInFlight)
+    }
+
+    @Test func whatDoesNotComeBackIsProposedAgain() {
+        var proposer = proposer(state((1, me)))
+        proposer.applied(partition: 0, next: 3, at: 0)
+        #expect(ranges(proposer.step(at: 0)) == ["0: 1...2"])
+        #expect(proposer.step(at: 999) == .wait(until: 1_000))
+        proposer.applied(partition: 0, next: 4, at: 999)
+        #expect(ranges(proposer.step(at: 1_000)) == ["0: 1...3"])
+        proposer.settled(1, .failed, at: 1_005)
+        #expect(proposer.step(at: 1_006) == .wait(until: 1_015))
+        #expect(ranges(proposer.step(at: 1_015)) == ["0: 1...3"])
+    }
+
+    @Test func theOthersWaitForTheOldestOffset() {
+        var proposer = proposer(state((1, other), (0, other)))
+        proposer.applied(partition: 1, next: 2, at: 0)
+        proposer.applied(partition: 0, next: 2, at: 50)
+        #expect(proposer.step(at: 50) == .wait(until: 125))
+        // The oldest was ordered: what came long after it waits from then.
+        proposer.applied(partition: 1, next: 4, at: 100)
+        proposer.ordered(state((1, other), (2, other)), at: 110)
+        #expect(proposer.step(at: 125) == .wait(until: 175))
+        #expect(ranges(proposer.step(at: 175)) == ["0: 1...1"])
+        proposer.ordered(state((2, me), (2, other)), at: 180)
+        proposer.settled(0, .seen, at: 180)
+        // It leads the lower of two partitions: it takes the other one too.
+        #expect(ranges(proposer.step(at: 180)) == ["1: 2...3"])
+    }
+
+    @Test func aLostRaceIsNotTriedAgainAtOnce() {
+        var proposer = proposer(state((1, me), (0, other), (0, me)))
+        proposer.applied(partition: 1, next: 1, at: 0)
+        #expect(ranges(proposer.step(at: 0)) == ["1: 0...0"])
+        proposer.applied(partition: 1, next: 2, at: 10)
+        proposer.ordered(state((1, me), (1, other), (0, me)), at: 20)
+        proposer.settled(0, .seen, at: 20)
+        #expect(proposer.step(at: 20) == .wait(until: 120))
+        #expect(ranges(proposer.step(at: 120)) == ["1: 1...1"])
+    }
+
+    @Test func theOneThatLeadsTakesWhatNobodyHas() {
+        var leads = proposer(state((1, me), (0, nil)))
+        leads.applied(partition: 1, next: 1, at: 0)
+        #expect(ranges(leads.step(at: 0)) == ["1: 0...0"])
+        var first = proposer(state((1, nil), (0, nil)))
+        first.applied(partition: 1, next: 1, at: 0)
+        #expect(ranges(first.step(at: 0)) == ["1: 0...0"])
+        var follows = proposer(state((1, other), (0, nil)))
+        follows.applied(partition: 1, next: 1, at: 0)
+        #expect(follows.step(at: 0) == .wait(until: 125))
+        // Of three that have one each, who has the lowest leads; of two, who has more.
+        var lowest = proposer(state((1, third), (0, other), (0, me), (0, nil)))
+        lowest.applied(partition: 3, next: 1, at: 0)
+        #expect(lowest.step(at: 0) == .wait(until: 125))
+        var most = proposer(state((1, other), (0, me), (0, me), (0, nil)))
+        most.applied(partition: 3, next: 1, at: 0)
+        #expect(ranges(most.step(at: 0)) == ["3: 0...0"])
+    }
+
+    @Test func itProposesOnlyWhatItHasApplied() {
+        // Another has ordered further than this node has applied; a void takes that back.
+        var proposer = proposer(state((1, me), (50, me)))
+        proposer.applied(partition: 1, next: 10, at: 0)
+        #expect(ranges(proposer.step(at: 0)) == never)
+        proposer.ordered(state((1, me), (4, me)), at: 1)
+        #expect(ranges(proposer.step(at: 1)) == ["1: 4...9"])
+    }
+
+    @Test func aVoidBringsBackWhatWasOrdered() {
+        var proposer = proposer(state((1, me), (0, me)))
+        proposer.applied(partition: 1, next: 9, at: 0)
+        proposer.ordered(state((1, me), (9, me)), at: 1)
+        #expect(ranges(proposer.step(at: 1)) == never)
+        proposer.applied(partition: 1, next: 12, at: 2)
+        proposer.ordered(state((1, me), (3, me)), at: 3)
+        #expect(ranges(proposer.step(at: 3)) == ["1: 3...11"])
+    }
+
+    @Test func whoseRangeIsVoidLetsTheOthersGoFirst() {
+        var proposer = proposer(state((1, me), (5, me)))
+        proposer.applied(partition: 1, next: 9, at: 0)
+        proposer.ordered(state((1, me), (2, nil)), at: 10)
+        proposer.ownRangeWasVoided(partition: 1)
+        #expect(proposer.step(at: 10) == .wait(until: 260))
+        proposer.ordered(state((1, me), (4, other)), at: 20)
+        #expect(ranges(proposer.step(at: 20)) == ["1: 4...8"])
+    }
+
+    @Test func nothingIsProposedOfAPartitionWithAFault() {
+        var proposer = proposer(state((1, me), (0, me)))
+        proposer.faultyPartition = 1
+        proposer.applied(partition: 1, next: 9, at: 0)
+        #expect(ranges(proposer.step(at: 5_000)) == never)
+        proposer.applied(partition: 0, next: 2, at: 5_000)
+        #expect(ranges(proposer.step(at: 5_000)) == ["0: 1...1"])
+    }
+
+    @Test func aRecordIsBounded() {
+        var proposer = proposer(state((1, me), (0, me)))
+        proposer.applied(partition: 0, next: 1_000_001, at: 0)
+        proposer.applied(partition: 1, next: 5, at: 0)
+        var next: Int64 = 1
+        for _ in 0..<7 {
+            guard case .propose(let proposal) = proposer.step(at: 0) else {
+                Issue.record("nothing is proposed")
+                return
+            }
+            #expect(proposal.ranges[0].first == next)
+            let offsets = proposal.ranges.map { $0.last - $0.first + 1 }
+            #expect(offsets.allSatisfy { $0 <= OrderLimits.offsetsInRange })
+            #expect(offsets.reduce(0, +) == OrderLimits.offsetsInRecord)
+            next = (proposal.ranges.last?.last ?? 0) + 1
+            proposer.ordered(state((next, me), (0, me)), at: 0)
+            proposer.settled(proposal.number, .seen, at: 0)
+        }
+        #expect(ranges(proposer.step(at: 0)).last == "1: 0...4")
+    }
+
+    @Test func whatIsAppliedWhileTooMuchWaitsFollows() {
+        var proposer = proposer(state((1, me), (0, me)))
+        let runs = Int64(OrderLimits.waitingRuns)
+        for index in 0..<runs {
+            proposer.applied(partition: Int(index % 2), next: 2 + index / 2, at: 0)
+            if index == runs - 1 {
+                for more in 1...100 as ClosedRange<Int64> {
+                    proposer.applied(partition: 0, next: 2 + index / 2 + more, at: 0)
+                    proposer.applied(partition: 1, next: 2 + index / 2 + more, at: 0)
+                }
+            }
+        }
+        var seen: [Int64] = [1, 0]
+        var records = 0
+        while case .propose(let proposal) = proposer.step(at: 0) {
+            #expect(proposal.ranges.count <= OrderLimits.rangesInRecord)
+            for range in proposal.ranges {
+                #expect(range.first == seen[range.partition])
+                seen[range.partition] = range.last + 1
+            }
+            proposer.ordered(state((seen[0], me), (seen[1], me)), at: 0)
+            proposer.settled(proposal.number, .seen, at: 0)
+            records += 1
+        }
+        #expect(seen == [runs / 2 + 101, runs / 2 + 101])
+        #expect((4...6).contains(records))
+    }
+}
