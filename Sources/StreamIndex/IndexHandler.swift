@@ -157,7 +157,7 @@ final class IndexHandler: LogHandler {
     /// Of the partitions that run: what the log must still have.
     var known: [KnownChannel] {
         state.withLock { state in
-            state.applier.lanes.enumerated().filter { $1.halted == nil }.map { KnownChannel($0, $1.state) }
+            state.applier.lanes.filter { $0.halted == nil }.map(\.known)
         }
     }
 
