@@ -57,6 +57,13 @@ import Testing
         try await wait { disk.waitUntilHeld() }
         try await wait { visibility.wait() }
         #expect(try store.partitionState(0).nextOffset == 2)
+        // Figures are asked for on Swift's own threads.
+        let size = Monitor<Int64>(0)
+        try await wait {
+            let bytes = writer.byteCount
+            size.withLock { $0 = bytes }
+        }
+        #expect(size.read { $0 } > 0)
         disk.hold(false)
         try await delivery.value
         if case .reached = await barrier.value {} else { Issue.record("the barrier was not reached") }
