@@ -219,7 +219,8 @@ extension KafkaConfiguration {
                 ("enable.idempotence", "true"), ("acks", "all"),
                 // Expiry duplicates other records; the deadline of an append is kept elsewhere.
                 ("message.timeout.ms", "300000"),
-                ("message.max.bytes", "\(maxMessageBytes)"),
+                // The library takes no other limits; what is above the topic's the broker refuses.
+                ("message.max.bytes", "\(min(max(maxMessageBytes, 1_000), 1_000_000_000))"),
                 // Above the admission of the producer.
                 ("queue.buffering.max.messages", "\(KafkaLimits.inFlightRecords * 2)"),
                 ("queue.buffering.max.kbytes", "\(KafkaLimits.inFlightBytes / 1_024 * 2)"),

@@ -5,6 +5,8 @@ public enum KafkaLimits {
     public static let inFlightRecords = 20_000
     /// Most bytes of keys and values of one producer that the client library holds at once.
     public static let inFlightBytes = 64 << 20
+    /// Holes that records which were withdrawn may leave among those that wait, besides as many as wait.
+    static let waitingHoles = 4_096
     /// The longest that a thread waits for the library before it looks around.
     static let poll: Duration = .milliseconds(100)
     /// Most events that a producer handles before it looks whether it is being closed or its client has failed.

@@ -62,9 +62,22 @@ struct WaitingRecords: Sendable {
 
     private mutating func compact() {
         if count == 0 { head = slots.count }
+        // While nothing is taken from the front, what is withdrawn leaves holes anywhere.
+        if slots.count > 2 * count + KafkaLimits.waitingHoles { return closeHoles() }
         guard head > 1_024 || head == slots.count, head * 2 >= slots.count else { return }
         slots.removeFirst(head)
         base += head
         head = 0
     }
+
+    private mutating func closeHoles() {
+        slots = slots[head...].filter { $0 != nil }
+        head = 0
+        for (place, slot) in slots.enumerated() {
+            if let tag = slot?.tag, tag != 0 { numbers[tag] = base + place }
+        }
+    }
+
+    /// Places that are kept, holes included.
+    var keptCount: Int { slots.count }
 }

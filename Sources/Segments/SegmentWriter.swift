@@ -35,6 +35,8 @@ public final class SegmentWriter: Sendable {
     private let seed: StoreSeed
     private let fileBytes: Int
     private let state: Mutex<State>
+    /// Up to where the files are written, under a lock that nobody holds during a sync.
+    private let written: Mutex<(file: UInt32, position: Int)>
 
     init(
         catalog: SegmentCatalog, seed: StoreSeed, fileBytes: Int, state: State, tornTail: TornTail?
@@ -46,6 +48,7 @@ public final class SegmentWriter: Sendable {
         self.catalog = catalog
         self.seed = seed
         self.fileBytes = fileBytes.aligned
+        written = Mutex((state.header.file, state.position))
         self.state = Mutex(state)
         self.reader = SegmentReader(catalog: catalog, seed: seed)
         self.tornTail = tornTail
@@ -54,9 +57,9 @@ public final class SegmentWriter: Sendable {
     /// Frames in the log, synced or not: the number of the next one.
     public var frameCount: Int64 { state.withLock { $0.frames } }
 
-    /// Bytes of the files as far as they are written, synced or not.
+    /// Bytes of the files as far as they are written, synced or not. Never waits for the disk.
     public var byteCount: Int64 {
-        let (file, position) = state.withLock { ($0.header.file, $0.position) }
+        let (file, position) = written.withLock { $0 }
         return reader.byteCount(to: SegmentCatalog.End(file: file, position: position, frames: 0))
     }
 
@@ -127,6 +130,7 @@ public final class SegmentWriter: Sendable {
     private func using(_ body: (inout State) throws(SegmentError) -> Void) throws(SegmentError) {
         try state.withLock { state throws(SegmentError) in
             if let failure = state.failure { throw failure }
+            defer { written.withLock { $0 = (state.header.file, state.position) } }
             do throws(SegmentError) {
                 try body(&state)
             } catch {

@@ -58,9 +58,12 @@ struct Lane {
     var halted: IndexError?
     /// The newest record applied since the last batch was written.
     var last: RunEntry?
+    /// What the log must have, as of the last batch: in `state` the newest record's fingerprint is behind until then.
+    var known: KnownChannel
 
     init(_ store: IndexStore, partition: Int) throws(IndexError) {
         state = try store.partitionState(partition)
+        known = KnownChannel(partition, state)
         categories = OpenBitmaps(
             prefix: KeyPrefix.category, partition: partition, nextSequence: state.nextSequence)
         types = OpenBitmaps(prefix: KeyPrefix.eventType, partition: partition, nextSequence: state.nextSequence)
@@ -373,6 +376,7 @@ final class Applier {
         for partition in lanes.indices {
             guard let last = lanes[partition].last else { continue }
             lanes[partition].state.lastRecord = Self.fingerprint(key: last.key, value: last.value, in: bytes)
+            lanes[partition].known = KnownChannel(partition, lanes[partition].state)
             writeBitmaps(partition)
             lanes[partition].places.write { batch.put($0, $1) }
             batch.put(IndexKey.partition(partition), lanes[partition].state.encode())

@@ -65,6 +65,10 @@ final class IndexHandler: LogHandler {
         var halted: [(Int, IndexError)] = []
         turn { state throws(IndexError) in
             try state.applier.commit(run.bytes.span)
+        }
+        // Who reads does not wait for the disk.
+        if !applied.isEmpty { visibility.end() }
+        turn { state throws(IndexError) in
             for halt in halts { state.applier.halt(halt.channel, halt.error) }
             try state.checkpoints?.passed()
             for (channel, lane) in state.applier.lanes.enumerated() {
@@ -73,7 +77,6 @@ final class IndexHandler: LogHandler {
             }
             if !halted.isEmpty { publish(state) }
         }
-        if !applied.isEmpty { visibility.end() }
         guard !offsets.isEmpty else { return }
         waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier))
         for (channel, error) in halted { halt(channel, error) }
@@ -157,7 +160,7 @@ final class IndexHandler: LogHandler {
     /// Of the partitions that run: what the log must still have.
     var known: [KnownChannel] {
         state.withLock { state in
-            state.applier.lanes.enumerated().filter { $1.halted == nil }.map { KnownChannel($0, $1.state) }
+            state.applier.lanes.filter { $0.halted == nil }.map(\.known)
         }
     }
 

@@ -314,16 +314,19 @@ public final class IndexedLog: Sendable {
     ///
     /// - Parameter partition: nil: all.
     public func waitForBarrier(in partition: Int?, deadline: Duration) async throws {
-        // Of a record without a tag nobody would hear that it was refused.
+        // Nobody waits for reports of a barrier.
         if let refusal = log.description.writeRefusal { throw IndexError(.unavailable, refusal) }
         let channels = partition.map { $0...$0 } ?? 0...(identity.partitions - 1)
         for channel in channels {
             let id = RecordID(high: UInt64.random(in: 0 ... .max), low: UInt64.random(in: 0 ... .max))
+            let writeID = UInt64.random(in: 1 ... .max)
             let value = RecordEnvelope.encodeBarrier(
-                id: id, partition: channel, writeID: UInt64.random(in: 1 ... .max), store: identity.store)
+                id: id, partition: channel, writeID: writeID, store: identity.store)
             let outcome = await waits.barrier(id, in: channel, until: .now + deadline) { [log] in
-                log.append(LogRecord(key: [], value: value), to: channel, tag: .none)
+                log.append(LogRecord(key: [], value: value), to: channel, tag: LogTag(number: writeID))
             }
+            // While the log is away it would be kept for nobody.
+            if case .reached = outcome {} else { _ = log.withdraw(LogTag(number: writeID)) }
             try done(outcome)
         }
     }

@@ -276,3 +276,10 @@ private func record(_ value: [UInt8]?, key: [UInt8]? = nil, _ partition: Int = 0
         await bench.close()
     }
 }
+
+/// A topic may allow more, or less, than the client library can be told.
+@Test(arguments: [0, Int(Int32.max)]) func aTopicsLimitMayBeBeyondTheLibrarys(_ bytes: Int) throws {
+    let kafka = try KafkaConfiguration(servers: "127.0.0.1:1", clientID: "test")
+    let producer = try KafkaProducer(kafka, topics: ["t"], maxMessageBytes: bytes)
+    producer.close(within: .zero)
+}

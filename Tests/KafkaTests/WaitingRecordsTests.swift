@@ -35,3 +35,22 @@ private func record(_ number: UInt64) -> KafkaRecord {
     }
     #expect(model.isEmpty)
 }
+
+/// While nothing is taken from the front, as with no broker in reach.
+@Test func withdrawnRecordsLeaveNothingBehindTheFirst() {
+    var records = WaitingRecords()
+    records.add(record(0), 0)
+    for tag in 1..<100_000 as Range<UInt64> {
+        records.add(record(tag), tag)
+        let isRemoved = tag > 10 ? records.remove(tag - 10) : true
+        #expect(isRemoved)
+        if tag % 1_000 == 0 { #expect(records.keptCount <= 2 * records.count + KafkaLimits.waitingHoles) }
+    }
+    #expect(records.count == 11)
+    for tag in [0] + Array(99_990..<100_000 as Range<UInt64>) {
+        let first = records.first?.tag
+        #expect(first == tag)
+        records.removeFirst()
+    }
+    #expect(records.count == 0)
+}

@@ -130,6 +130,7 @@ final class BookIndex {
         for record in try applier.apply(bytes.span, entries, reports: true) {
             if case .decided(let decided) = record.what { decisions.append(decided.decision) }
         }
+        try applier.commit(bytes.span)
     }
 
     /// As after a restart: only what RocksDB holds is known.

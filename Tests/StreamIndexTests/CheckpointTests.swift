@@ -16,7 +16,7 @@ import Testing
     let writer = try SegmentWriter.create(in: disk, store: store, fileBytes: 64 << 10)
     let keyValue = try KeyValueStore(.directory(path), limits: .flushedByOwner(every: 4_096))
     defer { keyValue.close(flushing: false) }
-    var checkpoints = Checkpoints(writer: writer, keyValue: keyValue, every: 4_096)
+    var checkpoints = Checkpoints(writer: writer, keyValue: keyValue, every: 512)
     let bytes = [UInt8](repeating: 7, count: 200)
     var flushes = 0
     var lost = 0

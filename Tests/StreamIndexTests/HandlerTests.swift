@@ -65,6 +65,16 @@ import Testing
         }
     }
 
+    /// Who waited no longer wants it, and the log may be away for long.
+    @Test func aBarrierThatNobodyWaitsForIsWithdrawn() async throws {
+        try await withIndex { index, log in
+            await #expect(throws: IndexError.self) { try await index.waitForBarrier(in: 0, deadline: .zero) }
+            let tags = log.tags
+            #expect(tags.withdrawn.count == 1)
+            #expect(tags.withdrawn == tags.appended.suffix(1) && tags.withdrawn != [.none])
+        }
+    }
+
     @Test func aGapThatStaysHaltsThePartitionAndNoOther() async throws {
         try await withIndex(channels: 2) { index, log in
             let (halted, running) = (try stream(in: 0, index), try stream(in: 1, index))

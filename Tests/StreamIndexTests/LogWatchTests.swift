@@ -221,6 +221,33 @@ import Testing
         }
     }
 
+    /// Callers are answered before the batch is written; what is compared in between is what was written before.
+    @Test func aComparisonWhileCallersAreAnsweredFindsNoDifference() async throws {
+        try await withIndex { index, log in
+            let found = Monitor<[KnownChannel]>([])
+            let first = await append(index, 1)
+            let event = ProposedEvent(
+                type: name("Tested"), schemaVersion: 1, contentType: name("text/plain"), correlationID: nil,
+                causationID: nil, data: [], metadata: nil)
+            // Its turn comes, and it is written, once the first is decided.
+            let second = await index.submit(
+                ProposedAppend(
+                    stream: name("S"), expectation: .exactly(0), events: [event],
+                    ids: [(high: id(2).high, low: id(2).low)], hasFreshIDs: true, deadline: .seconds(3_600)))
+            log.onAppend { handler in
+                let known = (handler as? IndexHandler)?.known ?? []
+                found.withLock { $0 += known }
+            }
+            log.deliver([1])
+            #expect(await version(first) == 0)
+            let known = found.read { $0 }
+            #expect(known.count == 1)
+            for channel in known { try await LogComparison.check(log, channel, index.identity) }
+            log.deliver([2])
+            #expect(await version(second) == 1)
+        }
+    }
+
     /// A log that delivers nothing twice of its own accord loses nothing.
     @Test func nothingIsLostWhileContactComesAndGoes() async throws {
         let records = InMemoryRecords(channels: 3)

@@ -14,6 +14,9 @@ final class PlayedLog: RecordLog {
         var away: Set<Int> = []
         /// How many answers say that there is no such record.
         var lies = 0
+        var tags: [LogTag] = []
+        var withdrawn: [LogTag] = []
+        var onAppend: (@Sendable (any LogHandler) -> Void)?
     }
 
     struct Restart: Equatable, Sendable {
@@ -63,13 +66,26 @@ final class PlayedLog: RecordLog {
     }
 
     func append(_ record: LogRecord, to channel: Int, tag: LogTag) {
-        state.withLock { state in
+        let (look, handler) = state.withLock { state in
             let offset = Int64(state.records[channel].count)
             state.records[channel].append(StoredRecord(offset: offset, appendTime: 1_000 + offset, record: record))
+            state.tags.append(tag)
+            return (state.onAppend, state.handler)
         }
+        if let look, let handler { look(handler) }
     }
 
-    func withdraw(_ tag: LogTag) -> Bool { false }
+    /// Records are stored at once, so none can be taken back.
+    func withdraw(_ tag: LogTag) -> Bool {
+        state.withLock { $0.withdrawn.append(tag) }
+        return false
+    }
+
+    /// The tags of all records that were appended, and of those that somebody wanted back.
+    var tags: (appended: [LogTag], withdrawn: [LogTag]) { state.read { ($0.tags, $0.withdrawn) } }
+
+    /// Gets the handler whenever a record is appended, on the thread of who appends.
+    func onAppend(_ body: @escaping @Sendable (any LogHandler) -> Void) { state.withLock { $0.onAppend = body } }
 
     /// Delivers what is there, at once.
     func start(from offsets: [Int64], handler: any LogHandler) throws {
