@@ -401,7 +401,10 @@ public final class KafkaProducer: Sendable {
 
     /// Makes the client fail as after a broken sequence, for tests.
     package func injectFatalError() {
-        guard let client = state.withLock({ $0.client }) else { return }
-        rd_kafka_test_fatal_error(client.handle.pointer, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "a test")
+        // Under the lock: else the client may be given up and gone before the call returns.
+        state.withLock { state in
+            guard let client = state.client else { return }
+            rd_kafka_test_fatal_error(client.handle.pointer, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "a test")
+        }
     }
 }
