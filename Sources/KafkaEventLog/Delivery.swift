@@ -36,6 +36,7 @@ struct Delivery: ~Copyable {
     private let handler: any LogHandler
     private var channels: [Channel]
     private var isLost = false
+    private var writesAfterRestart = false
     private var hasFailed = false
     private var records = RecordRun()
     private var actions: [Action] = []
@@ -54,13 +55,17 @@ struct Delivery: ~Copyable {
 
     /// Until the log is closed and what it stored is delivered.
     ///
-    /// - Parameter isAway: nobody was reached yet.
-    mutating func run(isAway: Bool) {
+    /// - Parameters:
+    ///   - isAway: nobody was reached yet.
+    ///   - writesAfterRestart: see `KafkaPlace`.
+    mutating func run(isAway: Bool, writesAfterRestart: Bool) {
+        self.writesAfterRestart = writesAfterRestart
         if isAway { lose("no broker has answered yet") }
         for channel in channels.indices { begin(channel) }
         while true {
             let inbox = shared.takeInbox()
             if !inbox.reports.isEmpty { handler.handle(.tags(inbox.reports)) }
+            if !inbox.restarts.isEmpty, !isLost { producer.hold(false) }
             for (channel, offset) in inbox.restarts {
                 channels[channel] = Channel(next: offset)
                 begin(channel)
@@ -225,7 +230,7 @@ struct Delivery: ~Copyable {
         switch answer {
         case .contact:
             isLost = false
-            producer.hold(false)
+            if !writesAfterRestart { producer.hold(false) }
             handler.handle(.contactRegained)
             for channel in channels.indices { begin(channel) }
         case .failed(let why):

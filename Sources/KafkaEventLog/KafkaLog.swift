@@ -150,7 +150,7 @@ public final class KafkaLog: RecordLog {
                     leaders: Leaders(
                         kafka: kafka, place: place, shared: shared, isUnseen: isAway, wake: { reader.wake() }),
                     handler: handler, offsets: offsets)
-                delivery.run(isAway: isAway)
+                delivery.run(isAway: isAway, writesAfterRestart: place.writesAfterRestart)
             }
         }
         if !isStarted { throw LogError(.closed, "the log on Kafka is closed") }

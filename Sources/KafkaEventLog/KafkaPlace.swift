@@ -15,6 +15,9 @@ public struct KafkaPlace: Sendable {
     public var allowsUnverifiedTopics = false
     /// Copies of each record that the topic must have; nil: any.
     public var replication: Int?
+    /// After a loss of contact nothing is written before a channel was delivered again by `restart`: whoever calls that
+    /// has looked whether the log is still the same.
+    public var writesAfterRestart = false
     /// The longest that opening, closing and single questions wait for brokers.
     public var patience = KafkaLogLimits.patience
     /// Gets what the client library has to say: a level as syslog's (3 error … 7 debug), its word for what it is about,
@@ -59,6 +62,7 @@ public struct KafkaPlace: Sendable {
             throw LogError(
                 .notAStore, "\"\(store)\" cannot name a store on Kafka: 1 to 242 of the characters a-z A-Z 0-9 . _ -")
         }
+        if let problem = Self.problem(inServers: servers) { throw LogError(.unavailable, problem) }
         do {
             var kafka = try KafkaConfiguration(
                 servers: servers, clientID: "tributary-\(store)", properties: properties,
@@ -70,6 +74,20 @@ public struct KafkaPlace: Sendable {
         } catch {
             throw LogError(.unavailable, error.message)
         }
+    }
+
+    /// The client library takes any number for a port.
+    private static func problem(inServers servers: String) -> String? {
+        for server in servers.split(separator: ",", omittingEmptySubsequences: false) {
+            let parts = server.split(separator: ":", omittingEmptySubsequences: false)
+            // In brackets an address of version 6 has colons of its own.
+            let isPortNamed = parts.count > 1 && !server.hasSuffix("]")
+            let port = parts.last.flatMap { Int($0) } ?? 0
+            if server.hasPrefix(":") || server.isEmpty || isPortNamed && !(1...65_535).contains(port) {
+                return "\"\(server)\" is no address of a broker: HOST:PORT, with a port of 1 to 65535"
+            }
+        }
+        return nil
     }
 
     /// Asks something on a thread of its own.

@@ -147,11 +147,14 @@ struct AppendCalls: Sendable {
 
     /// The log stores or delivers nothing more, in one channel or in all: ends every call, and takes no more. What was
     /// written may be in the log, and may be accepted by whoever reads on.
-    mutating func fail(channel: Int?, _ error: IndexError) {
+    mutating func fail(channel: Int?, _ error: IndexError, withdraw: (LogTag) -> Bool) {
         refuse(channel, error)
-        for id in calls.keys.sorted() {
+        // The last first, so that none is left out before a later one of its stream.
+        for id in calls.keys.sorted().reversed() {
             guard let call = calls[id], channel == nil || call.request.channel == channel else { continue }
-            finish(id, call.mayBeInTheLog ? .unknown : .failed(error))
+            // What the log did not get yet is certain; of a cancel that it did not get, the record before it is not.
+            let isOut = call.phase == .written && !call.wasCancelled && withdraw(LogTag(number: call.writeID))
+            finish(id, call.mayBeInTheLog && !isOut ? .unknown : .failed(error))
         }
     }
 

@@ -174,6 +174,9 @@ final class IndexHandler: LogHandler {
         }
     }
 
+    /// Applies nothing until the log has been compared.
+    func holdAll() { _ = hold(isLost: false) }
+
     /// Applies a channel again; what was not taken meanwhile is delivered again.
     func goOn(_ channel: Int, after hold: Int) {
         state.withLock { state in

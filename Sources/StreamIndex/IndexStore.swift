@@ -117,6 +117,11 @@ final class IndexStore: Sendable {
 
     // MARK: - Errors of the layers below
 
+    /// Runs `body` and says of its errors what helps here.
+    func inItsWords<R>(_ body: () throws -> R) throws -> R {
+        isCopy ? try NodeCopy.inWordsOfTheCopy(body) : try inWordsOfTheIndex(body)
+    }
+
     func value<R>(of key: [UInt8], _ body: (Span<UInt8>) -> R) throws(IndexError) -> R? {
         do throws(KeyValueError) {
             return try keyValue.withValue(of: key, body)

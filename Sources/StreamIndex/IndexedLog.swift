@@ -134,8 +134,14 @@ public final class IndexedLog: Sendable {
     /// Opens the index on a log, makes the log a store where it is empty, and catches up with the log's end. Where the log
     /// cannot be reached yet, what was applied earlier can be read, and the rest follows.
     public static func open(_ source: IndexSource) async throws -> IndexedLog {
-        let known = source.opened.log.description.isAway ? source.opened.copy?.node.identity : nil
-        let identity = if let known { known } else { try await StoreCreation.identity(of: source.opened.log) }
+        let log = source.opened.log
+        let identity: Identity
+        if let known = source.opened.copy?.node.identity {
+            try StoreCreation.check(known, log.description.channels)
+            identity = known
+        } else {
+            identity = try await StoreCreation.identity(of: log)
+        }
         let index = try await onOwnThread(named: "index-open") { try open(source, identity) }
         do {
             try await index.begin(source)
@@ -154,20 +160,19 @@ public final class IndexedLog: Sendable {
     private func begin(_ source: IndexSource) async throws {
         var offsets: [Int64] = []
         var ends: [Int64] = []
+        var isHeard = true
         for channel in 0..<identity.partitions {
             let state = try await job { [store] in try store.partitionState(channel) }
-            if log.description.isAway {
-                offsets.append(state.nextOffset)
-                ends.append(state.nextOffset)
-                continue
-            }
-            let bounds = try await log.bounds(of: channel)
-            try await LogComparison.check(log, KnownChannel(channel, state), identity)
             offsets.append(state.nextOffset)
-            ends.append(bounds.upperBound)
+            let end = try await end(of: channel, state, source)
+            isHeard = isHeard && end != nil
+            ends.append(end ?? state.nextOffset)
         }
+        if !isHeard { handler.holdAll() }
         try log.start(from: offsets, handler: handler)
         if !log.description.isOnlyWriter { handler.watch.start(handler, every: source.comparesEvery) }
+        // Where a partition did not answer, it is compared when it does, before anything more of it is applied.
+        if !isHeard, !log.description.isAway { handler.handle(.contactRegained) }
         let total = zip(offsets, ends).reduce(0) { $0 + $1.1 - $1.0 }
         let report = source.progress
         var done: Int64 = 0
@@ -187,6 +192,30 @@ public final class IndexedLog: Sendable {
                 }
             }
         }
+    }
+
+    /// Where a channel ends now, once it is known that it is the one that was applied. nil: it does not answer, and this
+    /// node has applied some of the store before.
+    private func end(of channel: Int, _ state: PartitionState, _ source: IndexSource) async throws -> Int64? {
+        guard let node = source.opened.copy?.node, node.partitions != nil else {
+            return try await comparedEnd(of: channel, state)
+        }
+        if log.description.isAway { return nil }
+        do {
+            if channel == 0, state.nextOffset == 0 {
+                try node.belong(to: try await StoreCreation.identity(of: log))
+            }
+            return try await comparedEnd(of: channel, state)
+        } catch let error as LogError where error.code == .unavailable {
+            source.say(.warning, "partition \(channel) does not answer; what was applied of it can be read: \(error)")
+            return nil
+        }
+    }
+
+    private func comparedEnd(of channel: Int, _ state: PartitionState) async throws -> Int64 {
+        let bounds = try await log.bounds(of: channel)
+        try await LogComparison.check(log, KnownChannel(channel, state), identity)
+        return bounds.upperBound
     }
 
     /// Ends: refuses new calls, lets the log finish what it has, answers every caller, flushes.

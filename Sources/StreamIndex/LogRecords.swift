@@ -41,7 +41,7 @@ extension IndexedLog {
     /// - Parameter frame: of the page before; 0 for the first.
     public func records(partition: Int, from offset: Int64, frame: Int64) async throws -> ExplainedPage {
         try await longJob { [store, ownSegments] in
-            try inWordsOfTheIndex {
+            try store.inItsWords {
                 try ownSegments?.sync()
                 return try store.records(partition, from: offset, frame)
             }

@@ -11,6 +11,7 @@ import Synchronization
 /// It holds `node` (what it is), `lock`, `log` (segment files) and `index` (RocksDB's files).
 public final class NodeDirectory: Sendable {
     public let path: String
+    private let name: String
     private let lock: Mutex<FileLock?>
     private let whose: Mutex<(store: StoreID, partitions: Int)?>
 
@@ -21,17 +22,24 @@ public final class NodeDirectory: Sendable {
 
     /// Takes the directory; makes it where it is absent or empty.
     ///
-    /// - Throws: `locked` where another process or another store of this one has it, `notOurs` for a directory that
+    /// - Parameter name: what people call the store: 1 to 249 bytes without control characters.
+    /// - Throws: `mismatch` for a node of a store of another name, `locked` where another process or another store of this one has it, `notOurs` for a directory that
     ///   holds something else, in which nothing is made; `newerFormat`, `noPermission`, `unavailable`.
-    public init(_ path: String) throws(IndexError) {
+    public init(_ path: String, of name: String) throws(IndexError) {
         self.path = path
+        self.name = name
+        let found: (store: StoreID, partitions: Int, name: String)?
         do throws(SegmentError) {
-            whose = Mutex(try Self.claim(path))
+            found = try Self.claim(path)
+            whose = Mutex(found.map { ($0.store, $0.partitions) })
             lock = Mutex(try FileLock(path: path + "/lock"))
             try Files.makeDirectory(path + "/log")
-        } catch let error {
+        } catch {
             throw IndexError(error, in: path)
         }
+        guard let found, found.name != name else { return }
+        throw IndexError(
+            .mismatch, "\(path) is a node of the store called \(found.name), not of \(name): name another directory")
     }
 
     /// Partitions of the store that the node is of; nil before it was first opened.
@@ -57,7 +65,7 @@ public final class NodeDirectory: Sendable {
                     + "\(identity.store) with \(identity.partitions): name another directory, or remove this one to begin "
                     + "anew")
         }
-        let text = Self.marker + "store \(identity.store)\npartitions \(identity.partitions)\n"
+        let text = Self.marker + "store \(identity.store)\npartitions \(identity.partitions)\nname \(name)\n"
         do throws(SegmentError) {
             try Files.replace(path + "/node", with: Array(text.utf8))
         } catch {
@@ -67,21 +75,24 @@ public final class NodeDirectory: Sendable {
     }
 
     /// Says whose the directory is; nil: nobody's yet.
-    private static func claim(_ path: String) throws(SegmentError) -> (store: StoreID, partitions: Int)? {
+    private static func claim(
+        _ path: String
+    ) throws(SegmentError) -> (store: StoreID, partitions: Int, name: String)? {
         try Files.makeDirectory(path)
         let file = path + "/node"
         let names = try Files.names(in: path)
         if names.contains("node") {
-            let text = String(decoding: try Files.read(file, limit: 200), as: UTF8.self)
+            let text = String(decoding: try Files.read(file, limit: 400), as: UTF8.self)
             if text == marker { return nil }
             if text.hasPrefix(marker) {
                 let lines = text.dropFirst(marker.count).split(separator: "\n")
-                guard lines.count == 2, let store = StoreID(String(lines[0].dropFirst(6))),
-                    let partitions = Int(lines[1].dropFirst(11)), EnvelopeLimits.partitions.contains(partitions)
+                guard lines.count == 3, let store = StoreID(String(lines[0].dropFirst(6))),
+                    let partitions = Int(lines[1].dropFirst(11)), EnvelopeLimits.partitions.contains(partitions),
+                    lines[2].hasPrefix("name ")
                 else {
                     throw SegmentError(.damaged, file: file, "does not read as it was written; remove the directory")
                 }
-                return (store, partitions)
+                return (store, partitions, String(lines[2].dropFirst(5)))
             }
             guard text.hasPrefix("tributary node format ") else { throw strange(path) }
             throw SegmentError(

@@ -76,6 +76,14 @@ public enum StoreCreation {
         throw IndexError(.unavailable, "the log did not take the store's first record; try again")
     }
 
+    static func check(_ identity: Identity, _ partitions: Int) throws(IndexError) {
+        guard identity.partitions != partitions else { return }
+        throw IndexError(
+            .mismatch,
+            "the store was made with \(identity.partitions) partitions and the log has \(partitions): the number is fixed "
+                + "for a store's life; export to a new store")
+    }
+
     private static func check(_ first: StoredRecord, _ partitions: Int) throws(IndexError) -> Identity {
         let bytes = (first.record.key ?? []) + (first.record.value ?? [])
         let keyEnd = first.record.key?.count ?? 0
@@ -90,12 +98,7 @@ public enum StoreCreation {
                     "the store is of rule version \(identity.ruleVersion) with hash \(identity.hashName), which this "
                         + "build does not know; use a newer build")
             }
-            guard identity.partitions == partitions else {
-                throw IndexError(
-                    .mismatch,
-                    "the store was made with \(identity.partitions) partitions and the log has \(partitions): the "
-                        + "number is fixed for a store's life; export to a new store")
-            }
+            try check(identity, partitions)
             return identity
         case .halt(.formatVersion(let version)):
             throw IndexError(.newerFormat, "the store is of format version \(version); use a newer build")

@@ -49,6 +49,12 @@ private struct PeerIndex {
         let meta = IndexKey.make(KeyPrefix.meta)
         do {
             let theirs = try store.get(meta)
+            if theirs == nil {
+                throw IndexError(
+                    .notOurs,
+                    "\(directory) has nothing on the disk yet: a node brings its index there now and then, and when it is "
+                        + "closed")
+            }
             guard theirs == (try mine.keyValue.get(meta)) else {
                 throw IndexError(.mismatch, "\(directory) is the index of another store, or of another layout")
             }

@@ -136,7 +136,7 @@ final class Proposer: Sendable {
     }
 
     func fail(channel: Int?, _ error: IndexError) {
-        step { $0.calls.fail(channel: channel, error) }
+        step { $0.calls.fail(channel: channel, error) { log.withdraw($0) } }
     }
 
     // MARK: - Life

@@ -153,7 +153,7 @@ extension IndexedLog {
             var comparison = IndexComparison()
             let other: IndexStore
             do {
-                other = try inWordsOfTheIndex {
+                other = try store.inItsWords {
                     try ownSegments?.sync()
                     return try IndexRebuild.build(
                         from: store.segments, directory: directory, store.identity, upTo: ends

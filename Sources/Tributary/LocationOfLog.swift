@@ -18,12 +18,14 @@ extension EventStore.Location {
     /// - Parameters:
     ///   - directory: of this node, where its copy of the records and its index are; nil: in memory, and read
     ///     anew at each opening.
+    ///   - name: what people call the store: a directory is one store's.
     ///   - place: how the copy is kept in its directory.
     ///   - create: makes the log, which may be empty.
     ///   - open: is given the partitions of the store that the directory is of, if any: then it may open a log that
     ///     cannot be reached yet.
     package static func log(
-        directory: String? = nil, copyAs place: @escaping @Sendable (NodeDirectory) -> CopyPlace = { CopyPlace($0) },
+        directory: String? = nil, named name: String,
+        copyAs place: @escaping @Sendable (NodeDirectory) -> CopyPlace = { CopyPlace($0) },
         create: @escaping @Sendable () async throws -> Void,
         open: @escaping @Sendable (EventStore.Creation, _ known: Int?, @escaping LineSink) async throws -> LocatedLog
     ) -> Self {
@@ -42,7 +44,7 @@ extension EventStore.Location {
                 let located = try await open(creating, nil, sink)
                 return OpenedLog(log: located.log, segments: nil, indexDirectory: nil, notes: located.notes)
             }
-            let node = try await onOwnThread(named: "node-open") { try NodeDirectory(directory) }
+            let node = try await onOwnThread(named: "node-open") { try NodeDirectory(directory, of: name) }
             do {
                 let located = try await open(creating, node.partitions, sink)
                 return OpenedLog(

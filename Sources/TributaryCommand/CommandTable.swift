@@ -56,7 +56,7 @@ let commands: [Command] = [
                 + "of several that are exported and imported into the same store are stored again, but for the first. "
                 + "The order of events of different streams may be another after an import.", "",
             "Prints {\"lines\", \"stored\", \"repeats\", \"refused\", \"bad\", \"unsettled\"}, of which the last counts "
-                + "lines whose outcome is unknown: import them again. Exit code 3 if lines were refused, else 2 if "
+                + "lines that were not written in time or whose outcome is unknown: import them again. Exit code 3 if lines were refused, else 2 if "
                 + "lines were bad.",
         ],
         options: [.onError], run: runImport),

@@ -15,10 +15,11 @@ extension EventStore.Location {
     /// broker answers, a node that was open before opens all the same: what it has applied can be read, and the rest
     /// follows when a broker is back.
     public static func kafka(_ location: KafkaLocation) -> Self {
-        .log(directory: location.index) {
+        .log(directory: location.index, named: location.store) {
             try await location.createTopics()
         } open: { creating, partitions, sink in
             var place = location.place
+            place.writesAfterRestart = true
             place.log = { level, facility, text in
                 sink(LogLine(LogLine.Level(syslog: level), text, label: "kafka", metadata: ["facility": facility]))
             }

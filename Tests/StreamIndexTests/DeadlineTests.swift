@@ -206,7 +206,7 @@ import Testing
         let other = machine.submit(machine.request("U", 4, channel: 1))
         machine.written = []
         let error = IndexError(.halted, "halted at offset 7")
-        machine.calls.fail(channel: 0, error)
+        machine.calls.fail(channel: 0, error) { _ in false }
         machine.take()
         // What was written may be accepted by a build that knows more.
         #expect(machine.outcome(written) == .unknown)
@@ -214,7 +214,7 @@ import Testing
         #expect(machine.outcome(other) == nil && machine.written.isEmpty)
         let later = machine.submit(machine.request("S", 5))
         #expect(machine.outcome(later) == .failed(error) && machine.written.isEmpty)
-        machine.calls.fail(channel: nil, error)
+        machine.calls.fail(channel: nil, error) { _ in false }
         machine.take()
         #expect(machine.outcome(other) == .unknown)
         #expect(machine.releases.count == 5 && machine.releases.values.allSatisfy { $0 == 1 })

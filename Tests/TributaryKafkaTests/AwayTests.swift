@@ -96,4 +96,77 @@ import TributaryKafka
             await store.close()
         }
     }
+
+    /// A topic that was made anew meanwhile: nothing is written to it before that is known.
+    @Test func nothingIsWrittenToAnotherLog() async throws {
+        try await withNode { cluster, location in
+            let stream = try StreamName("order-1")
+            var store = try await EventStore.open(.kafka(location))
+            _ = try await store.append(event("a"), to: stream, expecting: .noStream)
+            await store.close()
+            cluster.stop()
+            // Another cluster, whose topic is empty.
+            let other = MockCluster()
+            defer { other.close() }
+            other.create("shop.events", partitions: 3)
+            other.stop()
+            var elsewhere = location
+            elsewhere.servers = other.servers
+            store = try await EventStore.open(.kafka(elsewhere))
+            let appending = Task { [store] in
+                try await store.append(event("b"), to: stream, expecting: .version(0), deadline: .seconds(20))
+            }
+            other.start()
+            // It is certain that nothing was written.
+            await #expect {
+                _ = try await appending.value
+            } throws: {
+                if case .store(let error)? = $0 as? AppendError { error.code == .indexMismatch } else { false }
+            }
+            #expect(try await data(store, stream) == ["a"])
+            await store.close()
+            var without = elsewhere
+            without.index = nil
+            await #expect { _ = try await EventStore.open(.kafka(without), creating: .never) } throws: {
+                ($0 as? StoreError)?.code == .notAStore
+            }
+        }
+    }
+
+    @Test func aDirectoryOfAnotherStoreIsRefusedWithoutABroker() async throws {
+        try await withNode { cluster, location in
+            await (try await EventStore.open(.kafka(location))).close()
+            cluster.stop()
+            var other = location
+            other.store = "mart"
+            await #expect { _ = try await EventStore.open(.kafka(other)) } throws: {
+                ($0 as? StoreError)?.code == .indexMismatch
+            }
+        }
+    }
+
+    /// One partition has no leader: the others go on, and all that was applied can be read.
+    @Test func aPartitionWithoutALeaderHoldsUpOnlyItself() async throws {
+        try await withNode { cluster, location in
+            var location = location
+            location.patience = .seconds(1)
+            var store = try await EventStore.open(.kafka(location))
+            let streams = try (0..<9).map { try StreamName("order-\($0)") }
+            for stream in streams { _ = try await store.append(event("a"), to: stream, expecting: .noStream) }
+            await store.close()
+            cluster.lead("shop.events", 1, by: -1)
+            store = try await EventStore.open(.kafka(location))
+            var isStored = 0
+            for stream in streams {
+                #expect(try await data(store, stream) == ["a"])
+                let done = try? await store.append(
+                    event("b"), to: stream, expecting: .version(0), deadline: .milliseconds(1_500))
+                if done != nil { isStored += 1 }
+            }
+            #expect(isStored > 0 && isStored < streams.count)
+            cluster.lead("shop.events", 1, by: 1)
+            for stream in streams { _ = try await store.append(event("c"), to: stream, expecting: .streamExists) }
+            await store.close()
+        }
+    }
 }

@@ -19,7 +19,7 @@ struct NodeWorld {
     func location(_ node: String?) -> EventStore.Location {
         let records = records
         return .log(
-            directory: node.map { path + "/" + $0 },
+            directory: node.map { path + "/" + $0 }, named: "test",
             copyAs: { CopyPlace($0, segmentBytes: 16 << 10, checkpointBytes: 8 << 10) },
             create: {},
             open: { _, _, _ in LocatedLog(log: InMemoryLog(records), notes: []) })

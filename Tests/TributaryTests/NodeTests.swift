@@ -172,11 +172,10 @@ import Tributary
             await #expect { _ = try await store.verify(peer: path + "/none") } throws: {
                 ($0 as? StoreError)?.code == .notAStore
             }
-            let stranger = try await NodeWorld(path, partitions: 2).open("c")
+            await (try await NodeWorld(path, partitions: 2).open("c")).close()
             await #expect { _ = try await store.verify(peer: path + "/c") } throws: {
                 ($0 as? StoreError)?.code == .indexMismatch
             }
-            await stranger.close()
             await store.close()
         }
     }
