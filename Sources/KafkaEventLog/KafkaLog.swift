@@ -39,19 +39,26 @@ public final class KafkaLog: RecordLog {
         var kafka = try place.configuration()
         let statistics = LatestStatistics()
         kafka.statistics = { statistics.note($0) }
-        let report: KafkaTopic.Report
-        do {
-            report = try await KafkaTopic.check(place)
-        } catch {
-            guard let knownPartitions, error.code == .unavailable else { throw error }
-            report = .unseen(place.topic, partitions: knownPartitions)
-        }
+        let report = try await report(of: place, knownPartitions)
         do {
             return try await onOwnThread(named: "kafka-open") { [kafka] in
                 try KafkaLog(place, kafka, report, statistics)
             }
         } catch {
             throw LogError(error, servers: place.servers)
+        }
+    }
+
+    private static func report(
+        of place: KafkaPlace, _ knownPartitions: Int?
+    ) async throws(LogError) -> KafkaTopic.Report {
+        do throws(LogError) {
+            guard place.isOffline else { return try await KafkaTopic.check(place) }
+            throw LogError(
+                .unavailable, "nothing of the store \(place.store) was applied here: it cannot be opened offline")
+        } catch {
+            guard let knownPartitions, error.code == .unavailable else { throw error }
+            return .unseen(place.topic, partitions: knownPartitions)
         }
     }
 
@@ -62,13 +69,18 @@ public final class KafkaLog: RecordLog {
         description = LogDescription(
             name: "kafka \(place.servers) store \(place.store)", channels: report.partitions, isOnlyWriter: false,
             maxRecordBytes: max(0, min(topicBytes, KafkaLogLimits.topicMessageBytes) - KafkaLogLimits.batchOverhead),
-            writeRefusal: report.isSeen ? Self.refusal(report, place) : nil, isAway: !report.isSeen)
+            writeRefusal: place.isOffline
+                ? "the store was opened offline: nothing is written"
+                : report.isSeen ? Self.refusal(report, place) : nil,
+            isAway: !report.isSeen)
         self.place = place
         self.kafka = kafka
         openingNotes =
             report.isSeen
             ? Self.notes(description.writeRefusal)
-            : ["no broker answers at \(place.servers): what this node has applied can be read, and appends wait"]
+            : place.isOffline
+                ? []
+                : ["no broker answers at \(place.servers): what this node has applied can be read, and appends wait"]
         if report.isSeen { for line in Self.remarks(report) { place.log(6, "OPEN", line) } }
         let shared = SharedState(channels: report.partitions)
         self.shared = shared

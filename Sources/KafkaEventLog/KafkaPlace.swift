@@ -13,6 +13,8 @@ public struct KafkaPlace: Sendable {
     public var acceptsUnverifiedServers = false
     /// Writes also where the topic's settings cannot be read; those that can be read must be right all the same.
     public var allowsUnverifiedTopics = false
+    /// Nothing is asked, delivered or written.
+    public var isOffline = false
     /// Copies of each record that the topic must have; nil: any.
     public var replication: Int?
     /// After a loss of contact nothing is written before a channel was delivered again by `restart`: whoever calls that
@@ -58,7 +60,7 @@ public struct KafkaPlace: Sendable {
             default: false
             }
         }
-        guard allowed, !store.isEmpty, topic.utf8.count <= KafkaLogLimits.topicName else {
+        guard allowed, !["", ".", ".."].contains(store), topic.utf8.count <= KafkaLogLimits.topicName else {
             throw LogError(
                 .notAStore, "\"\(store)\" cannot name a store on Kafka: 1 to 242 of the characters a-z A-Z 0-9 . _ -")
         }
@@ -78,12 +80,12 @@ public struct KafkaPlace: Sendable {
 
     /// The client library takes any number for a port.
     private static func problem(inServers servers: String) -> String? {
-        for server in servers.split(separator: ",", omittingEmptySubsequences: false) {
+        for server in servers.split(separator: ",") {
             let parts = server.split(separator: ":", omittingEmptySubsequences: false)
             // In brackets an address of version 6 has colons of its own.
             let isPortNamed = parts.count > 1 && !server.hasSuffix("]")
             let port = parts.last.flatMap { Int($0) } ?? 0
-            if server.hasPrefix(":") || server.isEmpty || isPortNamed && !(1...65_535).contains(port) {
+            if server.hasPrefix(":") || isPortNamed && !(1...65_535).contains(port) {
                 return "\"\(server)\" is no address of a broker: HOST:PORT, with a port of 1 to 65535"
             }
         }

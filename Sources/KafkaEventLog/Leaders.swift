@@ -45,6 +45,7 @@ struct Leaders: Sendable {
     /// Waits until the cluster answers, and the leader of some partition. Others may be without one: each is asked for by
     /// itself.
     func waitForContact(channels: Int) {
+        if place.isOffline { return }
         shared.probe {
             repeat {
                 let found = ask { inquiry throws(KafkaError) -> Answer? in
@@ -71,7 +72,7 @@ struct Leaders: Sendable {
 
     private static func recounted(_ was: Int, _ now: Int) -> String {
         "the topic has \(now) partitions now, and the store was made with \(was): streams would move between "
-            + "partitions; make the topic as it was from a backup, or export to a new store"
+            + "partitions; make the topic as it was from a backup, or export what a node has (--offline) to a new store"
     }
 
     private func ask<R>(_ body: (KafkaInquiry) throws(KafkaError) -> R) -> R? {

@@ -346,12 +346,13 @@ public final class IndexedLog: Sendable {
         // Nobody waits for reports of a barrier.
         if let refusal = log.description.writeRefusal { throw IndexError(.unavailable, refusal) }
         let channels = partition.map { $0...$0 } ?? 0...(identity.partitions - 1)
+        let end = ContinuousClock.now + deadline
         for channel in channels {
             let id = RecordID(high: UInt64.random(in: 0 ... .max), low: UInt64.random(in: 0 ... .max))
             let writeID = UInt64.random(in: 1 ... .max)
             let value = RecordEnvelope.encodeBarrier(
                 id: id, partition: channel, writeID: writeID, store: identity.store)
-            let outcome = await waits.barrier(id, in: channel, until: .now + deadline) { [log] in
+            let outcome = await waits.barrier(id, in: channel, until: end) { [log] in
                 log.append(LogRecord(key: [], value: value), to: channel, tag: LogTag(number: writeID))
             }
             // While the log is away it would be kept for nobody.

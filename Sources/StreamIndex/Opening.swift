@@ -81,7 +81,7 @@ public enum StoreCreation {
         throw IndexError(
             .mismatch,
             "the store was made with \(identity.partitions) partitions and the log has \(partitions): the number is fixed "
-                + "for a store's life; export to a new store")
+                + "for a store's life; export what a node has (--offline) to a new store")
     }
 
     private static func check(_ first: StoredRecord, _ partitions: Int) throws(IndexError) -> Identity {

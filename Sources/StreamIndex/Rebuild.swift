@@ -49,8 +49,13 @@ public enum IndexRebuild {
         guard let node = source.opened.copy?.node else {
             throw IndexError(.unavailable, "a store in memory has no index to rebuild")
         }
-        let identity = try await StoreCreation.identity(of: source.opened.log)
-        try node.belong(to: identity)
+        let identity: Identity
+        if let known = node.identity {
+            identity = known
+        } else {
+            identity = try await StoreCreation.identity(of: source.opened.log)
+            try node.belong(to: identity)
+        }
         try await onOwnThread(named: "index-rebuild") {
             try NodeCopy.inWordsOfTheCopy {
                 try NodeCopy.cut(node.log, identity, source.say)

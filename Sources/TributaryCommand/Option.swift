@@ -40,7 +40,11 @@ struct Option: Hashable, Sendable {
         "on Kafka: accept properties that switch the check of the brokers' certificates or names off; anybody on the "
             + "way could then read and change everything")
     /// What only a store on Kafka has, besides its brokers.
-    static let ofKafka: [Option] = [.store, .kafkaConfig, .index, .allowUnverifiedTopics, .allowUnverifiedServers]
+    static let offline = Option(
+        "offline", nil, "on Kafka: read what this node has applied, without asking Kafka; nothing is written")
+    static let ofKafka: [Option] = [
+        .store, .kafkaConfig, .index, .offline, .allowUnverifiedTopics, .allowUnverifiedServers,
+    ]
     /// Where the store is: for every command, before or after its name.
     static let ofStore: [Option] = [.data, .kafka] + ofKafka
 

@@ -69,6 +69,7 @@ enum StorePlace: Sendable {
         }
         let store = try value(.store, "TRIBUTARY_STORE") ?? defaultStore
         var location = KafkaLocation(servers, store: store)
+        location.isOffline = options.has(.offline)
         location.allowsUnverifiedTopics = options.has(.allowUnverifiedTopics)
         location.acceptsUnverifiedServers = options.has(.allowUnverifiedServers)
         if let problem = location.problem { throw Failure(.badInput, problem) }

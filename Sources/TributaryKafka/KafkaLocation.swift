@@ -89,6 +89,9 @@ public struct KafkaLocation: Sendable {
     public var acceptsUnverifiedServers = false
     /// Writes also where the topics' settings cannot be read. What can be read must be right all the same.
     public var allowsUnverifiedTopics = false
+    /// Opens what the node in `index` has applied without asking Kafka: to read and export it where Kafka is gone, or where
+    /// the topic is refused. Nothing is written.
+    public var isOffline = false
     /// Copies of each record that the topics must have, and with which they are made; nil: as the cluster has it.
     public var replication: Int?
     /// The longest that opening, closing and questions wait for brokers; more than nothing.
@@ -113,6 +116,7 @@ public struct KafkaLocation: Sendable {
         var place = KafkaPlace(servers: servers, store: store, properties: properties)
         place.acceptsUnverifiedServers = acceptsUnverifiedServers
         place.allowsUnverifiedTopics = allowsUnverifiedTopics
+        place.isOffline = isOffline
         place.replication = replication
         place.patience = patience
         place.statisticsInterval = statisticsInterval

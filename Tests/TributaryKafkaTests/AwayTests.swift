@@ -169,4 +169,30 @@ import TributaryKafka
             await store.close()
         }
     }
+
+    @Test func aNodeIsOpenedOfflineThoughABrokerAnswers() async throws {
+        try await withNode { cluster, location in
+            var location = location
+            location.isOffline = true
+            await #expect { _ = try await EventStore.open(.kafka(location)) } throws: {
+                ($0 as? StoreError)?.code == .unavailable
+            }
+            location.isOffline = false
+            let stream = try StreamName("order-1")
+            var store = try await EventStore.open(.kafka(location))
+            _ = try await store.append(event("a"), to: stream)
+            await store.close()
+            location.isOffline = true
+            store = try await EventStore.open(.kafka(location))
+            #expect(try await data(store, stream) == ["a"])
+            #expect(try await store.verify().problems == [])
+            await #expect {
+                _ = try await store.append(event("b"), to: stream)
+            } throws: { error in
+                guard case .store(let error)? = error as? AppendError else { return false }
+                return error.message.contains("offline")
+            }
+            await store.close()
+        }
+    }
 }
