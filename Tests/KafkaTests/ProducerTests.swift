@@ -249,11 +249,12 @@ private func record(_ value: [UInt8]?, key: [UInt8]? = nil, _ partition: Int = 0
         let cluster = MockCluster()
         cluster.create("t", partitions: 1)
         cluster.fail(
-            .initProducerID, Array(repeating: RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, count: 3))
+            .initProducerID, Array(repeating: RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, count: 1_000))
         let producer = try KafkaProducer(
             KafkaConfiguration(servers: cluster.servers, clientID: "test"), topics: ["t"], maxMessageBytes: 1 << 20)
         #expect(await producer.send(record([1])).refusal == .notAuthorized)
         // Once it is allowed, another client writes.
+        cluster.clearFailures(.initProducerID)
         while await !producer.send(record([2])).isStored {}
         await blocking { producer.close(within: .seconds(20)) }
         cluster.close()
