@@ -38,8 +38,6 @@ public final class KafkaProducer: Sendable {
         /// nil: being replaced, or closed.
         var client: KafkaClient?
         var madeAt = ContinuousClock.now
-        /// Why the last client was given up: what it did not send is reported with this.
-        var fatal: KafkaError?
         var waiting = WaitingRecords()
         var inFlightRecords = 0
         var inFlightBytes = 0
@@ -251,7 +249,7 @@ public final class KafkaProducer: Sendable {
     }
 
     private func handle(_ event: borrowing Event, _ client: KafkaClient) {
-        if event.type == RD_KAFKA_EVENT_DR { return reported(event) }
+        if event.type == RD_KAFKA_EVENT_DR { return reported(event, client) }
         if client.isHousekeeping(event) { return }
         if let error = event.error {
             // The loss of one broker is everyday; a fatal error is asked for after each event.
@@ -262,14 +260,13 @@ public final class KafkaProducer: Sendable {
         }
     }
 
-    private func reported(_ event: borrowing Event) {
+    private func reported(_ event: borrowing Event, _ client: KafkaClient) {
         var reports: [KafkaReport] = []
         reports.reserveCapacity(rd_kafka_event_message_count(event.pointer))
         var bytes = 0
-        let fatal = state.withLock { $0.client == nil ? $0.fatal : nil }
         while let message = rd_kafka_event_message_next(event.pointer) {
             bytes += message.pointee.len + message.pointee.key_len
-            reports.append(Self.report(message, fatal))
+            reports.append(Self.report(message, client))
         }
         let records = reports.count
         answer(reports) { [self] state in
@@ -279,16 +276,15 @@ public final class KafkaProducer: Sendable {
         }
     }
 
-    /// - Parameter fatal: why the client is being given up, if it is.
-    private static func report(_ message: UnsafePointer<rd_kafka_message_t>, _ fatal: KafkaError?) -> KafkaReport {
+    private static func report(_ message: UnsafePointer<rd_kafka_message_t>, _ client: KafkaClient) -> KafkaReport {
         let code = message.pointee.err
         let outcome: KafkaOutcome
         switch rd_kafka_message_status(message) {
         case RD_KAFKA_MSG_STATUS_PERSISTED: outcome = .stored(offset: message.pointee.offset)
         case RD_KAFKA_MSG_STATUS_NOT_PERSISTED:
             // "Purged" says nothing of the cause.
-            let isPurged = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE
-            outcome = .notStored(isPurged ? fatal ?? KafkaError(code) : KafkaError(code))
+            let cause = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ? client.fatalError : nil
+            outcome = .notStored(cause ?? KafkaError(code))
         default: outcome = .unknown(KafkaError(code))
         }
         let topic = message.pointee.rkt.map { Int(bitPattern: rd_kafka_topic_opaque($0)) - 1 } ?? 0
@@ -334,7 +330,6 @@ public final class KafkaProducer: Sendable {
         // What waits stays, and goes to the new client.
         let madeAt = state.withLock { state in
             state.client = nil
-            state.fatal = error
             return state.madeAt
         }
         rd_kafka_purge(client.handle.pointer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)

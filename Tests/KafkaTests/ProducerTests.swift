@@ -252,7 +252,8 @@ private func record(_ value: [UInt8]?, key: [UInt8]? = nil, _ partition: Int = 0
             .initProducerID, Array(repeating: RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, count: 1_000))
         let producer = try KafkaProducer(
             KafkaConfiguration(servers: cluster.servers, clientID: "test"), topics: ["t"], maxMessageBytes: 1 << 20)
-        #expect(await producer.send(record([1])).refusal == .notAuthorized)
+        let refused = await producer.send(record([1]))
+        #expect(refused.refusal == .notAuthorized, "\(refused)")
         // Once it is allowed, another client writes.
         cluster.clearFailures(.initProducerID)
         while await !producer.send(record([2])).isStored {}
