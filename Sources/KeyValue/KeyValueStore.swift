@@ -134,7 +134,7 @@ public final class KeyValueStore: @unchecked Sendable {
         rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10))
         rocksdb_block_based_options_set_whole_key_filtering(table, 1)
         rocksdb_options_set_memtable_prefix_bloom_size_ratio(
-            options, Double(limits.filterBytes) / Double(limits.memtableBytes))
+            options, min(0.1, Double(limits.filterBytes) / Double(limits.memtableBytes)))
         rocksdb_options_set_memtable_whole_key_filtering(options, 1)
         rocksdb_block_based_options_set_block_cache(table, cache)
         rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
@@ -262,7 +262,7 @@ public final class KeyValueStore: @unchecked Sendable {
 public struct KeyValueLimits: Sendable {
     /// Bytes of one memtable: when it is full it is written out in the background.
     public var memtableBytes = 64 << 20
-    /// Bytes of a memtable's filter.
+    /// Bytes of a memtable's filter, at most a tenth of the memtable.
     public var filterBytes = 6 << 20
     /// How many memtables there may be, the one that is filled included.
     public var memtables = 4
