@@ -110,7 +110,8 @@ let package = Package(
             swiftSettings: safe),
         .testTarget(
             name: "TributaryTests",
-            dependencies: ["Tributary", "StreamIndex", "EventLog", "EmbeddedEventLog", "KeyValue"], swiftSettings: safe),
+            dependencies: ["Tributary", "StreamIndex", "GlobalOrder", "EventLog", "EmbeddedEventLog", "KeyValue"],
+            swiftSettings: safe),
         .testTarget(
             name: "StreamIndexTests",
             dependencies: [

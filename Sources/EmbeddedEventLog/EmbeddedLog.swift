@@ -47,7 +47,7 @@ public final class EmbeddedLog: RecordLog {
         queuedBytes: Int, clock: @escaping @Sendable () -> Int64
     ) {
         self.description = LogDescription(
-            name: name, channels: 1, isOnlyWriter: true, maxRecordBytes: EmbeddedLimits.recordBytes)
+            name: name, partitions: 1, isOnlyWriter: true, maxRecordBytes: EmbeddedLimits.recordBytes)
         self.storeID = (storeID.high, storeID.low)
         self.indexDirectory = indexDirectory
         self.writer = writer

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// ```swift
 /// let faults = FaultInjectingLog.Faults(unknown: 0.1, delayed: 0.3, duplicatedLater: 0.05)
-/// let log = FaultInjectingLog(InMemoryLog(channels: 4), faults: faults, seed: 7)
+/// let log = FaultInjectingLog(InMemoryLog(partitions: 4), faults: faults, seed: 7)
 /// log.stop()       // nothing goes in or comes out, as when a broker is out of reach
 /// log.resume()
 /// ```

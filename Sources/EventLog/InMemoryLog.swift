@@ -1,4 +1,4 @@
-// A log in memory: for tests of this package and of its users. Any number of channels.
+// A log in memory: for tests of this package and of its users. Any number of partitions.
 
 import Synchronization
 
@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Give one to several logs and they are the nodes of one store, each with its own delivery:
 /// ```swift
-/// let records = InMemoryRecords(channels: 4)
+/// let records = InMemoryRecords(partitions: 4)
 /// let one = InMemoryLog(records), other = InMemoryLog(records)
 /// ```
 public final class InMemoryRecords: Sendable {
@@ -17,16 +17,18 @@ public final class InMemoryRecords: Sendable {
 
     /// All channels; a change wakes the delivery threads of every log on them.
     let channels: Monitor<[Channel]>
+    let partitions: Int
     let channelCount: Int
     let clock: @Sendable () -> Int64
 
     /// - Parameters:
-    ///   - channels: 1 or more.
+    ///   - partitions: 1 or more; with several there is an order channel behind them.
     ///   - clock: the append time of the next record, in milliseconds since 1970.
-    public init(channels: Int, clock: @escaping @Sendable () -> Int64 = wallClockMilliseconds) {
-        precondition(channels > 0, "a log has at least one channel")
-        self.channels = Monitor(Array(repeating: Channel(), count: channels))
-        self.channelCount = channels
+    public init(partitions: Int, clock: @escaping @Sendable () -> Int64 = wallClockMilliseconds) {
+        precondition(partitions > 0, "a log has at least one partition")
+        self.partitions = partitions
+        channelCount = partitions > 1 ? partitions + 1 : 1
+        channels = Monitor(Array(repeating: Channel(), count: channelCount))
         self.clock = clock
     }
 
@@ -72,12 +74,12 @@ public final class InMemoryLog: RecordLog {
     public init(_ records: InMemoryRecords, isShared: Bool = true) {
         self.records = records
         self.description = LogDescription(
-            name: "memory", channels: records.channelCount, isOnlyWriter: !isShared,
-            maxRecordBytes: Self.maxRecordBytes)
+            name: "memory", partitions: records.partitions, hasOrderChannel: records.partitions > 1,
+            isOnlyWriter: !isShared, maxRecordBytes: Self.maxRecordBytes)
     }
 
-    public convenience init(channels: Int = 1) {
-        self.init(InMemoryRecords(channels: channels), isShared: false)
+    public convenience init(partitions: Int = 1) {
+        self.init(InMemoryRecords(partitions: partitions), isShared: false)
     }
 
     public func append(_ record: LogRecord, to channel: Int, tag: LogTag) {

@@ -109,9 +109,10 @@ public protocol LogHandler: AnyObject, Sendable {
 public struct LogDescription: Sendable, Equatable {
     /// For people: "directory /srv/orders", "memory", "kafka localhost:9092 store shop".
     public var name: String
-    /// The number of event channels (partitions), 0 ..< partitions; the order channel comes after them where there
-    /// is one.
-    public var channels: Int
+    /// The number of event channels: 0 ..< partitions.
+    public var partitions: Int
+    /// Whether there is an order channel.
+    public var hasOrderChannel: Bool
     /// Whether nobody but this instance can write to the log.
     public var isOnlyWriter: Bool
     /// The most that key and value of one record may take together, in bytes.
@@ -122,16 +123,23 @@ public struct LogDescription: Sendable, Equatable {
     public var isAway: Bool
 
     public init(
-        name: String, channels: Int, isOnlyWriter: Bool, maxRecordBytes: Int, writeRefusal: String? = nil,
-        isAway: Bool = false
+        name: String, partitions: Int, hasOrderChannel: Bool = false, isOnlyWriter: Bool, maxRecordBytes: Int,
+        writeRefusal: String? = nil, isAway: Bool = false
     ) {
         self.name = name
-        self.channels = channels
+        self.partitions = partitions
+        self.hasOrderChannel = hasOrderChannel
         self.isOnlyWriter = isOnlyWriter
         self.maxRecordBytes = maxRecordBytes
         self.writeRefusal = writeRefusal
         self.isAway = isAway
     }
+
+    /// All channels: the partitions, and behind them the order channel where there is one.
+    public var channels: Int { partitions + (hasOrderChannel ? 1 : 0) }
+
+    /// The number of the order channel; nil: there is none.
+    public var orderChannel: Int? { hasOrderChannel ? partitions : nil }
 }
 
 /// An error of a log. The message says what to do about it.

@@ -67,7 +67,7 @@ public final class KafkaLog: RecordLog {
     ) throws(KafkaError) {
         let topicBytes = report.settings?["max.message.bytes"].flatMap { Int($0) } ?? KafkaLogLimits.topicMessageBytes
         description = LogDescription(
-            name: "kafka \(place.servers) store \(place.store)", channels: report.partitions, isOnlyWriter: false,
+            name: "kafka \(place.servers) store \(place.store)", partitions: report.partitions, isOnlyWriter: false,
             maxRecordBytes: max(0, min(topicBytes, KafkaLogLimits.topicMessageBytes) - KafkaLogLimits.batchOverhead),
             writeRefusal: place.isOffline
                 ? "the store was opened offline: nothing is written"

@@ -36,6 +36,9 @@ final class AppliedWaits: Sendable {
         state = Mutex(State(nextOffsets: nextOffsets))
     }
 
+    /// How far each channel is.
+    var reachedOffsets: [Int64] { state.withLock { $0.nextOffsets } }
+
     var hasBarriers: Bool { count.load(ordering: .acquiring) > 0 }
 
     /// Waits until the record at `offset` is applied.

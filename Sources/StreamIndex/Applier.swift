@@ -83,14 +83,16 @@ final class Applier {
     private var pending: Set<PendingID> = []
     private var applied: [AppliedRecord] = []
     private(set) var lanes: [Lane]
+    /// nil: there is no order channel.
+    let order: OrderLane?
 
     init(_ store: IndexStore) throws(IndexError) {
         self.store = store
         slots = SlotCache(capacity: IndexLimits.cachedStates)
         lanes = []
-        for partition in 0..<store.identity.partitions {
-            lanes.append(try Lane(store, partition: partition))
-        }
+        order = if let view = store.order { try OrderLane(store, view) } else { nil }
+        for channel in 0..<store.channels { lanes.append(try Lane(store, partition: channel)) }
+        try order?.advance(lanes)
     }
 
     /// Halts a partition: nothing of it is applied any more.
@@ -104,12 +106,27 @@ final class Applier {
         var halts: [(channel: Int, error: IndexError)] = []
         for entry in entries where RecordEnvelope.mayHalt(bytes: bytes, value: entry.value) {
             guard !halts.contains(where: { $0.channel == entry.channel }),
-                case .halt(let reason) = parse(entry, bytes)
+                let reason = haltReason(entry, bytes)
             else { continue }
             halts.append((entry.channel, Self.halted(reason, entry.channel, entry.offset)))
             entries.removeAll { $0.channel == entry.channel && $0.offset >= entry.offset }
         }
         return halts
+    }
+
+    private func haltReason(_ entry: RunEntry, _ bytes: Span<UInt8>) -> HaltReason? {
+        if entry.channel < store.identity.partitions {
+            if case .halt(let reason) = parse(entry, bytes) { return reason }
+        } else if case .halt(let reason) = parseOrder(entry, bytes) {
+            return reason
+        }
+        return nil
+    }
+
+    private func parseOrder(_ entry: RunEntry, _ bytes: Span<UInt8>) -> ParsedOrderRecord {
+        RecordEnvelope.parseOrderRecord(
+            bytes: bytes, key: entry.key, value: entry.value, partitions: store.identity.partitions,
+            store: store.identity.store)
     }
 
     private func parse(_ entry: RunEntry, _ bytes: Span<UInt8>) -> Parsed {
@@ -126,7 +143,11 @@ final class Applier {
     ) throws(IndexError) -> [AppliedRecord] {
         applied.removeAll(keepingCapacity: true)
         for entry in entries where lanes[entry.channel].halted == nil {
-            try apply(entry, bytes, reports)
+            if let order, entry.channel == store.identity.partitions {
+                try apply(entry, bytes, to: order)
+            } else {
+                try apply(entry, bytes, reports)
+            }
         }
         return applied
     }
@@ -161,6 +182,33 @@ final class Applier {
             firstVersion = decision.firstVersion
         }
         note(entry, bytes, code, firstVersion)
+    }
+
+    /// A record of the order channel; what it brought stands where others have their first version.
+    private func apply(_ entry: RunEntry, _ bytes: Span<UInt8>, to order: OrderLane) throws(IndexError) {
+        let hasIdentity = lanes[entry.channel].state.hasIdentity
+        var code: UInt32 = 1
+        var firstPosition: Int64 = -1
+        switch parseOrder(entry, bytes) {
+        case .halt(let reason):
+            return halt(entry.channel, Self.halted(reason, entry.channel, entry.offset))
+        case .foreign(let reason):
+            code = RecordCode.foreign(reason)
+            order.skip(entry.offset)
+        case .order where !hasIdentity, .void where !hasIdentity:
+            code = RecordCode.foreign(.beforeIdentity)
+            order.skip(entry.offset)
+        case .store(let identity, _):
+            code = RecordCode.identity
+            try apply(identity, entry)
+            order.skip(entry.offset)
+        case .order(let record, let writeID):
+            firstPosition = order.place(record, writeID: writeID, entry, batch)
+        case .void(let void, _, _):
+            try commit(bytes)
+            firstPosition = try order.void(void, at: entry.offset, batch)
+        }
+        note(entry, bytes, code, firstPosition)
     }
 
     private static func halted(_ reason: HaltReason, _ partition: Int, _ offset: Int64) -> IndexError {
@@ -392,6 +440,7 @@ final class Applier {
         }
         dirty.removeAll(keepingCapacity: true)
         pending.removeAll(keepingCapacity: true)
+        order?.write(batch)
         guard batch.count > 0 else { return }
         do throws(KeyValueError) {
             try store.keyValue.write(batch)
@@ -399,6 +448,7 @@ final class Applier {
             throw IndexError(.unavailable, "the index cannot be written: \(error)")
         }
         batch.removeAll()
+        try order?.advance(lanes)
     }
 }
 

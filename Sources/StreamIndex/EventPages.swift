@@ -148,9 +148,14 @@ extension IndexStore {
         var bytes: [UInt8] = []
         let frames = try frames(entries.map(\.place), into: &bytes)
         var events: [IndexedEvent] = []
+        var lookup = order.map { PositionLookup(self, confirmed: $0.contents.confirmed) }
         for (entry, frame) in zip(entries, frames) {
             let start = events.count
             try add(entry, frame, bytes, to: &events)
+            // A record's events have consecutive positions.
+            if lookup != nil, let first = try lookup?.position(of: entry.firstSequence, in: frame.channel) {
+                for index in start..<events.count { events[index].position = first + Int64(index - start) }
+            }
             if direction == .backward { events[start...].reverse() }
         }
         return events

@@ -3,6 +3,7 @@
 import AppendRule
 import Envelope
 import EventLog
+import GlobalOrder
 import Synchronization
 
 final class IndexHandler: LogHandler {
@@ -27,13 +28,17 @@ final class IndexHandler: LogHandler {
     let watch = LogWatch()
     private let proposer: Proposer
     private let waits: AppliedWaits
+    /// Of the order channel; nil: there is none.
+    private let orderer: Orderer?
     private let visibility: Visibility
     private let say: IndexSay
 
     init(
         _ applier: sending Applier, _ identity: Identity, log: any RecordLog, checkpoints: sending Checkpoints?,
-        proposer: Proposer, waits: AppliedWaits, visibility: Visibility, say: @escaping IndexSay
+        proposer: Proposer, waits: AppliedWaits, orderer: Orderer?, visibility: Visibility,
+        say: @escaping IndexSay
     ) {
+        applier.order?.isWatched = orderer != nil
         published = Mutex(applier.lanes.map(\.halted))
         state = Mutex(
             State(
@@ -44,6 +49,7 @@ final class IndexHandler: LogHandler {
         self.identity = identity
         self.proposer = proposer
         self.waits = waits
+        self.orderer = orderer
         self.visibility = visibility
         self.say = say
     }
@@ -63,6 +69,7 @@ final class IndexHandler: LogHandler {
         }
         var offsets: [Int64] = []
         var halted: [(Int, IndexError)] = []
+        var update: OrderUpdate?
         turn { state throws(IndexError) in
             try state.applier.commit(run.bytes.span)
         }
@@ -76,10 +83,28 @@ final class IndexHandler: LogHandler {
                 if let error = lane.halted, before[channel] == nil { halted.append((channel, error)) }
             }
             if !halted.isEmpty { publish(state) }
+            update = state.applier.order?.takeUpdate()
         }
         guard !offsets.isEmpty else { return }
         waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier))
+        if let orderer, let update {
+            orderer.note(update, applied: Self.steps(of: run.entries, offsets))
+        }
         for (channel, error) in halted { halt(channel, error) }
+    }
+
+    /// In the order of the run, up to where each channel was applied.
+    private static func steps(of entries: [RunEntry], _ offsets: [Int64]) -> [(channel: Int, next: Int64)] {
+        var steps: [(channel: Int, next: Int64)] = []
+        for entry in entries {
+            let next = min(entry.offset + 1, offsets[entry.channel])
+            if steps.last?.channel == entry.channel {
+                steps[steps.count - 1].next = next
+            } else {
+                steps.append((entry.channel, next))
+            }
+        }
+        return steps
     }
 
     /// A part of what a run needs; nothing is done after a failure.
@@ -115,6 +140,7 @@ final class IndexHandler: LogHandler {
         switch event {
         case .tags(let reports):
             proposer.reported(reports)
+            orderer?.reported(reports)
         case .contactLost(let why):
             _ = hold(isLost: true)
             say(.warning, "contact with the log is lost: \(why)")
@@ -185,6 +211,23 @@ final class IndexHandler: LogHandler {
             let lane = state.applier.lanes[channel]
             if lane.halted == nil { log.restart(channel: channel, from: lane.state.nextOffset) }
         }
+    }
+
+    // MARK: - The order
+
+    /// Whether the records that the order speaks of, and that have not come here, exist at all.
+    func askForOrdered() async {
+        let range = state.withLock { state -> PlacedRange? in
+            guard state.failure == nil else { return nil }
+            return try? state.applier.order?.nextUnapplied(state.applier.lanes)
+        }
+        guard let range, let end = try? await log.bounds(of: range.partition).upperBound else { return }
+        var update: OrderUpdate?
+        turn { state throws(IndexError) in
+            try state.applier.order?.compare(range, partitionEnd: end, state.applier.lanes)
+            update = state.applier.order?.takeUpdate()
+        }
+        if let update { orderer?.note(update, applied: []) }
     }
 
     // MARK: - Offsets and places

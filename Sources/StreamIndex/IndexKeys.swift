@@ -29,6 +29,18 @@ enum KeyPrefix {
     static let digest = UInt8(ascii: "d")
     /// Partition, offset → why the record brought no event.
     static let noEvent = UInt8(ascii: "x")
+    /// How far the order channel was applied, and how far each partition is ordered.
+    static let order = UInt8(ascii: "o")
+    /// First position, place in the order channel → a placed range.
+    static let placed = UInt8(ascii: "g")
+    /// Partition, first sequence of a placed range → its positions.
+    static let placedSequence = UInt8(ascii: "h")
+    /// Order offset → the order record's place.
+    static let orderRecord = UInt8(ascii: "w")
+    /// Order offset, partition: taken by a void.
+    static let voided = UInt8(ascii: "u")
+    /// How far placed ranges were compared with this node's decisions.
+    static let checked = UInt8(ascii: "y")
 }
 
 /// Builds keys and values; its array is used again and again.
@@ -118,7 +130,7 @@ struct IndexKey {
         }
     }
 
-    /// Of `.sequence`, `.digest` or `.noEvent`.
+    /// Of `.sequence`, `.digest`, `.noEvent` or `.placedSequence`.
     static func place(_ prefix: UInt8, _ partition: Int, _ number: Int64) -> [UInt8] {
         make(prefix) {
             $0.add(UInt32(partition))

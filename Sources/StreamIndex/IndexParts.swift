@@ -21,7 +21,9 @@ struct IndexParts: ~Copyable {
             preconditionFailure("the records are somewhere")
         }
         let keyValue = try IndexFiles.open(directory: source.opened.indexDirectory, identity)
-        let store = IndexStore(keyValue: keyValue, segments: segments, identity: identity, isCopy: false)
+        let store = IndexStore(
+            keyValue: keyValue, segments: segments, identity: identity, isCopy: false,
+            hasOrder: source.opened.log.description.hasOrderChannel)
         do {
             return IndexParts(store: store, applier: try Applier(store), writer: writer)
         } catch {
@@ -51,7 +53,7 @@ enum NodeCopy {
         _ copy: CopyPlace, _ identity: Identity, _ source: IndexSource
     ) throws -> IndexParts {
         let writer = try opened(copy, StoreUUID(identity))
-        let store = try matching(copy, writer, identity, source.say)
+        let store = try matching(copy, writer, identity, source)
         do {
             let applier = try Applier(store)
             try replay(store, applier, copy.checkpointBytes, source.progress)
@@ -64,12 +66,14 @@ enum NodeCopy {
 
     /// The index that is there, or an empty one in its place where it is not one of a first part of the copy.
     private static func matching(
-        _ copy: CopyPlace, _ writer: SegmentWriter, _ identity: Identity, _ say: IndexSay
+        _ copy: CopyPlace, _ writer: SegmentWriter, _ identity: Identity, _ source: IndexSource
     ) throws -> IndexStore {
         let limits = KeyValueLimits.flushedByOwner(every: copy.checkpointBytes)
         func open() throws -> IndexStore {
             let keyValue = try IndexFiles.open(directory: copy.node.index, identity, limits: limits)
-            return IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
+            return IndexStore(
+                keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true,
+                hasOrder: source.opened.log.description.hasOrderChannel)
         }
         let store = try open()
         do {
@@ -79,7 +83,7 @@ enum NodeCopy {
             throw error
         }
         store.keyValue.close(flushing: false)
-        say(.warning, "the index is not one of this node's copy of the log; it is made anew from that")
+        source.say(.warning, "the index is not one of this node's copy of the log; it is made anew from that")
         try NodeDirectory.dropIndex(copy.node.index)
         return try open()
     }
@@ -106,7 +110,7 @@ enum NodeCopy {
     /// Every record of the copy is applied once, in the copy's order: the offsets tell how many were.
     private static func appliedCount(_ store: IndexStore) throws(IndexError) -> Int64 {
         var count: Int64 = 0
-        for partition in 0..<store.identity.partitions { count += try store.partitionState(partition).nextOffset }
+        for channel in 0..<store.channels { count += try store.partitionState(channel).nextOffset }
         return count
     }
 
@@ -116,7 +120,7 @@ enum NodeCopy {
         guard count > 0 else { return true }
         var bytes: [UInt8] = []
         guard let frame = try store.segments.frame(number: count - 1, into: &bytes),
-            frame.channel < store.identity.partitions
+            frame.channel < store.channels
         else { return false }
         let state = try store.partitionState(frame.channel)
         return frame.offset == state.nextOffset - 1

@@ -26,13 +26,21 @@ final class IndexStore: Sendable {
     let identity: Identity
     /// The segments are this node's copy of a log that keeps none.
     let isCopy: Bool
+    /// nil: the log has no order channel.
+    let order: OrderView?
 
-    init(keyValue: KeyValueStore, segments: SegmentReader, identity: Identity, isCopy: Bool) {
+    init(
+        keyValue: KeyValueStore, segments: SegmentReader, identity: Identity, isCopy: Bool, hasOrder: Bool = false
+    ) {
+        order = hasOrder ? OrderView() : nil
         self.keyValue = keyValue
         self.segments = segments
         self.identity = identity
         self.isCopy = isCopy
     }
+
+    /// The partitions, and the order channel where there is one.
+    var channels: Int { identity.partitions + (order == nil ? 0 : 1) }
 
     func state(of name: [UInt8]) throws(IndexError) -> StreamState? {
         let key = IndexKey.name(KeyPrefix.stream, name)
@@ -164,6 +172,8 @@ func inWordsOfTheIndex<R>(_ body: () throws -> R) throws -> R {
 public struct IndexError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Code: Sendable, Equatable {
         case damaged, unavailable, closed, mismatch, halted, notOurs, newerFormat, deadline, locked, noPermission
+        /// Two nodes differ about the order.
+        case disputed
     }
 
     public let code: Code

@@ -11,7 +11,7 @@ public struct IndexedEvent: Sendable {
     let sequence: Int64
     public let version: Int64
     /// Its global position; nil while it has none.
-    public let position: Int64?
+    public var position: Int64?
     /// Milliseconds since 1970.
     public let appendTime: Int64
     public let ranges: Ranges

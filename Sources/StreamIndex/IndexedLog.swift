@@ -6,6 +6,7 @@
 import AppendRule
 import Envelope
 public import EventLog
+package import GlobalOrder
 import KeyValue
 public import Segments
 import Synchronization
@@ -62,6 +63,10 @@ public struct IndexSource: Sendable {
     /// How often the log is compared with what was applied of it.
     public var comparesEvery = IndexLimits.comparisonInterval
     public var say: IndexSay
+    /// When this node proposes to the order; nil: as is best for the log.
+    package var orderTiming: ProposerTiming?
+    /// For the test of a node that is wrong: changes what it proposes.
+    package var distortOrder: (@Sendable (OrderRange) -> OrderRange)?
     /// Records applied and records to apply, while the index catches up at open.
     public var progress: @Sendable (Int64, Int64) -> Void
 
@@ -88,7 +93,9 @@ public final class IndexedLog: Sendable {
     /// What appends ask before they are written waits for no read.
     private let checker: ReaderThreads
     private let proposer: Proposer
-    private let waits: AppliedWaits
+    let waits: AppliedWaits
+    /// nil: the log has no order channel.
+    let orderer: Orderer?
     private let handler: IndexHandler
     private let isClosed = Atomic<Bool>(false)
     private let pagesRead = Atomic<Int>(0)
@@ -116,9 +123,14 @@ public final class IndexedLog: Sendable {
         let checkpoints = parts.writer.map {
             Checkpoints(writer: $0, keyValue: keyValue, every: copy?.checkpointBytes)
         }
+        if let update = parts.applier.order?.takeUpdate() {
+            orderer = Orderer(log: log, store: store, update, applied: offsets, source)
+        } else {
+            orderer = nil
+        }
         handler = IndexHandler(
             parts.applier, store.identity, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits,
-            visibility: visibility, say: source.say)
+            orderer: orderer, visibility: visibility, say: source.say)
     }
 
     /// Lower-case UUID.
@@ -137,7 +149,7 @@ public final class IndexedLog: Sendable {
         let log = source.opened.log
         let identity: Identity
         if let known = source.opened.copy?.node.identity {
-            try StoreCreation.check(known, log.description.channels)
+            try StoreCreation.check(known, log.description.partitions)
             identity = known
         } else {
             identity = try await StoreCreation.identity(of: log)
@@ -161,7 +173,7 @@ public final class IndexedLog: Sendable {
         var offsets: [Int64] = []
         var ends: [Int64] = []
         var isHeard = true
-        for channel in 0..<identity.partitions {
+        for channel in 0..<store.channels {
             let state = try await job { [store] in try store.partitionState(channel) }
             offsets.append(state.nextOffset)
             let end = try await end(of: channel, state, source)
@@ -192,6 +204,7 @@ public final class IndexedLog: Sendable {
                 }
             }
         }
+        orderer?.begin()
     }
 
     /// Where a channel ends now, once it is known that it is the one that was applied. nil: it does not answer, and this
@@ -222,6 +235,7 @@ public final class IndexedLog: Sendable {
     public func close() async {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         proposer.stop()
+        orderer?.stop()
         readers.stop()
         lister.stop()
         handler.watch.end()
@@ -231,6 +245,7 @@ public final class IndexedLog: Sendable {
             readers.close()
             lister.close()
             checker.close()
+            orderer?.finish()
             comparisons.wait { $0 == 0 ? () : nil }
             proposer.finish()
             // What points to records that may be lost stays in memory.
@@ -309,7 +324,9 @@ public final class IndexedLog: Sendable {
     }
 
     public func page(_ request: SequencePageRequest) async throws -> SequencePage {
-        let page = try await job { [store] in try store.page(request) }
+        let page = try await job { [store] in
+            if let view = store.order { try store.page(request, by: view) } else { try store.page(request) }
+        }
         noteRead(page.events.count)
         return page
     }
@@ -361,7 +378,7 @@ public final class IndexedLog: Sendable {
         }
     }
 
-    private func done(_ outcome: AppliedWaits.Outcome) throws {
+    func done(_ outcome: AppliedWaits.Outcome) throws {
         switch outcome {
         case .reached: return
         case .failed(let error): throw error
@@ -387,7 +404,10 @@ public final class IndexedLog: Sendable {
     }
 
     /// Why partitions do not run; nil for those that do.
-    public var halts: [IndexError?] { handler.halts }
+    public var halts: [IndexError?] { Array(handler.halts.prefix(partitions)) }
+
+    /// Why the order channel does not run; nil: it does, or there is none.
+    var orderHalt: IndexError? { store.order == nil ? nil : handler.halts.last ?? nil }
 }
 
 extension ProposedAppend {

@@ -1,7 +1,7 @@
 /// The bounds of this module, and the constants of its layout.
 public enum IndexLimits {
     /// The layout of the index; another one is refused, with the advice to rebuild it from the log.
-    static let layoutVersion: UInt32 = 1
+    static let layoutVersion: UInt32 = 2
     /// Sequences in one block of places.
     static let placeBlock: Int64 = 64
     /// Sequences in one bitmap of a category or an event type, and between two time entries.
@@ -29,6 +29,10 @@ public enum IndexLimits {
     /// Events in one page, and bytes of records after which a page ends.
     public static let pageEvents = 512
     public static let pageBytes = 1 << 20
+    /// Placed ranges that are looked at for one page by position.
+    static let pageRanges = 8_192
+    /// Of them without a match in a row before the next match is looked for directly.
+    static let missedRanges = 8
     /// Newer events in a conflict.
     public static let conflictEvents = 100
     public static let conflictBytes = 256 << 10

@@ -50,6 +50,7 @@ final class LogWatch: Sendable {
             guard !state.isEnded else { return }
             state.interval = Task {
                 while (try? await Task.sleep(for: interval)) != nil {
+                    await handler.askForOrdered()
                     for known in handler.known {
                         if case .differs(let error) = await Self.compare(known, handler) { return handler.end(error) }
                     }

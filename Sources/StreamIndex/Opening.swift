@@ -30,10 +30,10 @@ public enum StoreCreation {
 
     /// The store's identity; an empty log is made a store first. Offset 0 of channel 0 decides, whoever raced.
     static func identity(of log: any RecordLog) async throws -> Identity {
-        let partitions = log.description.channels
+        let partitions = log.description.partitions
         let first = try await firstRecord(of: 0, in: log) { firstRecord(partitions: partitions).record }
         let identity = try check(first, partitions)
-        for channel in 1..<max(1, partitions) {
+        for channel in 1..<max(1, log.description.channels) {
             do {
                 _ = try await firstRecord(of: channel, in: log) {
                     record(Identity(store: identity.store, partitions: partitions, nonce: randomID()), channel: channel)

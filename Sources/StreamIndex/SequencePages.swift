@@ -91,7 +91,7 @@ extension IndexStore {
         return entries
     }
 
-    private func places(_ partition: Int, _ block: Int64) throws(IndexError) -> [RecordEntry] {
+    func places(_ partition: Int, _ block: Int64) throws(IndexError) -> [RecordEntry] {
         let key = IndexKey.place(KeyPrefix.sequence, partition, block)
         return try value(of: key) { value in
             stride(from: 0, to: value.count, by: RecordEntry.byteCount).compactMap { RecordEntry(value, at: $0) }
@@ -100,7 +100,7 @@ extension IndexStore {
 }
 
 /// The sequences that match a request, one after the other.
-private struct SequenceWalk {
+struct SequenceWalk {
     private let store: IndexStore
     private let request: SequencePageRequest
     private let bound: Int64

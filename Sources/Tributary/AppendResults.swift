@@ -9,13 +9,18 @@ public struct AppendResults: AsyncSequence, Sendable {
 
     let store: EventStore
     let maxInFlight: Int
+    let acknowledge: Acknowledgement
     let deadline: Duration
     let source: Source
 
-    init(store: EventStore, maxInFlight: Int, deadline: Duration, source: @escaping Source) {
+    init(
+        store: EventStore, maxInFlight: Int, acknowledge: Acknowledgement, deadline: Duration,
+        source: @escaping Source
+    ) {
         precondition(maxInFlight > 0, "at least one append is in flight")
         self.store = store
         self.maxInFlight = maxInFlight
+        self.acknowledge = acknowledge
         self.deadline = deadline
         self.source = source
     }
@@ -23,10 +28,12 @@ public struct AppendResults: AsyncSequence, Sendable {
     public struct AsyncIterator: AsyncIteratorProtocol {
         private let intake: Intake
         private let store: EventStore
+        private let acknowledge: Acknowledgement
         private var index = 0
 
         init(_ results: AppendResults) {
             store = results.store
+            acknowledge = results.acknowledge
             intake = Intake(results)
         }
 
@@ -44,7 +51,8 @@ public struct AppendResults: AsyncSequence, Sendable {
                 switch entry.pending {
                 case .success(let pending):
                     let outcome = await pending.outcomeUnlessCancelled()
-                    result = .success(try await store.result(outcome, of: entry.append))
+                    result = .success(
+                        try await store.result(outcome, of: entry.append, acknowledge, until: entry.deadline))
                 case .failure(let error): result = .failure(error)
                 }
             } catch let error as AppendError {
@@ -61,6 +69,7 @@ public struct AppendResults: AsyncSequence, Sendable {
 private struct TakenIn: Sendable {
     let append: NewAppend
     let pending: Result<PendingAppend, AppendError>
+    let deadline: ContinuousClock.Instant
 }
 
 /// Takes appends in on a task of its own, so that a slow input does not hold back results that are there. It holds
@@ -77,13 +86,14 @@ private final class Intake: Sendable {
                 try await results.source { append in
                     await queue.waitForRoom()
                     guard !queue.isEnded else { return }
+                    let end = ContinuousClock.now + min(results.deadline, .seconds(86_400))
                     let pending: Result<PendingAppend, AppendError>
                     do throws(AppendError) {
                         pending = .success(try await results.store.submit(append, deadline: results.deadline))
                     } catch {
                         pending = .failure(error)
                     }
-                    queue.add(TakenIn(append: append, pending: pending))
+                    queue.add(TakenIn(append: append, pending: pending, deadline: end))
                 }
                 queue.end(nil)
             } catch {

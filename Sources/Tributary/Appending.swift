@@ -1,3 +1,12 @@
+/// When an append returns.
+public enum Acknowledgement: Sendable, Equatable {
+    /// When it is accepted and durable. With several partitions it has no positions yet.
+    case accepted
+    /// When it also has its place in the global order: events of an append that begins later come after it. Where the
+    /// deadline passes between the two, it returns as accepted, without positions.
+    case ordered
+}
+
 /// What an append expects of its stream.
 public enum ExpectedVersion: Hashable, Sendable {
     /// Nothing.

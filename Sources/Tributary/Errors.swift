@@ -154,6 +154,9 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         /// for (a partition, a global order, an index to rebuild). The message says which; in the first cases see to
         /// the disk or the log, and try again.
         case unavailable
+        /// Global positions stop: an order record says of some records other than this node's index. Streams and appends
+        /// go on. The message names the record and who wrote it.
+        case disputed
         /// The store was closed. Open it again.
         case closed
         /// Something that should not happen, a defect of this library: report it.

@@ -7,13 +7,13 @@ extension EventStore {
     /// ```swift
     /// let done = try await store.append(placed, to: order, expecting: .noStream)
     /// ```
-    /// See `append(_:to:expecting:deadline:)` for several.
+    /// See `append(_:to:expecting:acknowledge:deadline:)` for several.
     @discardableResult
     public func append(
         _ event: NewEvent, to stream: StreamName, expecting expected: ExpectedVersion = .any,
-        deadline: Duration = .seconds(30)
+        acknowledge: Acknowledgement = .accepted, deadline: Duration = .seconds(30)
     ) async throws -> AppendResult {
-        try await append([event], to: stream, expecting: expected, deadline: deadline)
+        try await append([event], to: stream, expecting: expected, acknowledge: acknowledge, deadline: deadline)
     }
 
     /// Appends events to a stream: all of them or none, with versions and positions one after the other. Durable when it
@@ -35,16 +35,18 @@ extension EventStore {
     ///   - events: 1 to 1,000, together at most 1 MiB (`StoreOptions`).
     ///   - stream: not one that begins with `$`.
     ///   - expected: `.version` takes 0 or more.
+    ///   - acknowledge: when it returns; with one partition accepted is ordered.
     ///   - deadline: how long the log may take; from three quarters on the call only settles what it has written.
     /// - Throws: `AppendError`; `CancellationError` where the task was cancelled before anything was written.
     @discardableResult
     public func append(
         _ events: [NewEvent], to stream: StreamName, expecting expected: ExpectedVersion = .any,
-        deadline: Duration = .seconds(30)
+        acknowledge: Acknowledgement = .accepted, deadline: Duration = .seconds(30)
     ) async throws -> AppendResult {
+        let end = ContinuousClock.now + min(deadline, .seconds(86_400))
         let append = NewAppend(events, to: stream, expecting: expected)
         let pending = try await submit(append, deadline: deadline)
-        return try await result(pending.outcome(), of: append)
+        return try await result(pending.outcome(), of: append, acknowledge, until: end)
     }
 
     /// Appends many, with many under way at once. Appends to one stream keep their order; a refused one never ends the
@@ -58,14 +60,16 @@ extension EventStore {
     /// - Parameters:
     ///   - appends: taken as room is; each gets one result, in input order.
     ///   - maxInFlight: most appends whose result was not taken yet, 1 or more.
+    ///   - acknowledge: when there is a result.
     ///   - deadline: of each append, from when it is handed in.
     /// - Returns: a sequence for one iteration, which throws what the input throws, and `CancellationError`. When its
     ///   task is cancelled, or it is let go of, nothing more is taken in; what was taken in is still stored, so that no
     ///   append of a stream is left out before a later one.
     public func append<Appends: AsyncSequence & Sendable>(
-        contentsOf appends: Appends, maxInFlight: Int = 1_000, deadline: Duration = .seconds(30)
+        contentsOf appends: Appends, maxInFlight: Int = 1_000, acknowledge: Acknowledgement = .accepted,
+        deadline: Duration = .seconds(30)
     ) -> AppendResults where Appends.Element == NewAppend {
-        AppendResults(store: self, maxInFlight: maxInFlight, deadline: deadline) { submit in
+        AppendResults(store: self, maxInFlight: maxInFlight, acknowledge: acknowledge, deadline: deadline) { submit in
             for try await append in appends {
                 try Task.checkCancellation()
                 await submit(append)
@@ -75,9 +79,10 @@ extension EventStore {
 
     /// As for an asynchronous sequence.
     public func append<Appends: Sequence & Sendable>(
-        contentsOf appends: Appends, maxInFlight: Int = 1_000, deadline: Duration = .seconds(30)
+        contentsOf appends: Appends, maxInFlight: Int = 1_000, acknowledge: Acknowledgement = .accepted,
+        deadline: Duration = .seconds(30)
     ) -> AppendResults where Appends.Element == NewAppend {
-        AppendResults(store: self, maxInFlight: maxInFlight, deadline: deadline) { submit in
+        AppendResults(store: self, maxInFlight: maxInFlight, acknowledge: acknowledge, deadline: deadline) { submit in
             for append in appends {
                 try Task.checkCancellation()
                 await submit(append)
@@ -107,15 +112,25 @@ extension EventStore {
     /// What the caller of an append is told.
     ///
     /// - Throws: `AppendError` or `CancellationError`.
-    func result(_ outcome: CallOutcome, of append: NewAppend) async throws -> AppendResult {
+    func result(
+        _ outcome: CallOutcome, of append: NewAppend, _ acknowledge: Acknowledgement,
+        until deadline: ContinuousClock.Instant
+    ) async throws -> AppendResult {
         let count = Int64(append.events.count)
         switch outcome {
         case .accepted(let version, let sequence, let offset, let isRepeat):
             let partition = index.partition(ofStream: append.stream.utf8)
-            let positions = GlobalPosition(sequence)...GlobalPosition(sequence + count - 1)
+            let first: Int64? =
+                if index.partitions == 1 {
+                    sequence
+                } else if acknowledge == .ordered {
+                    await orderedPosition(of: sequence, offset, in: partition, until: deadline)
+                } else {
+                    nil
+                }
             return AppendResult(
                 stream: append.stream, versions: version...(version + count - 1),
-                positions: index.partitions == 1 ? positions : nil,
+                positions: first.map { GlobalPosition($0)...GlobalPosition($0 + count - 1) },
                 token: ReadToken(storePrefix: index.storePrefix, partition: UInt32(partition), offset: offset),
                 isRepeat: isRepeat)
         case .conflict(let actual): throw AppendError.conflict(try await conflict(append, actual))
@@ -127,6 +142,19 @@ extension EventStore {
         case .unknown: throw AppendError.outcomeUnknown(ids: append.events.map(\.id))
         case .tooLarge: throw AppendError.invalid(InvalidInput(.appendTooLarge, "the log refused it as too large"))
         case .failed(let error): throw AppendError.store(StoreError(error))
+        }
+    }
+
+    /// Waits until an accepted event is ordered; nil where that does not come in time. What was accepted stays so,
+    /// whatever becomes of the order or of the caller's task.
+    private func orderedPosition(
+        of sequence: Int64, _ offset: Int64, in partition: Int, until deadline: ContinuousClock.Instant
+    ) async -> Int64? {
+        do {
+            try await index.waitUntilOrdered(offset, in: partition, until: deadline, despiteFault: true)
+            return try await index.position(ofEvent: sequence, in: partition)
+        } catch {
+            return nil
         }
     }
 

@@ -25,7 +25,8 @@ extension EventStore {
             problem: Self.problem(from: version, limit: limit))
     }
 
-    /// Reads the events of the whole store in their global order, the store's own (`$…`) too.
+    /// Reads the events of the whole store in their global order, the store's own (`$…`) too. With several partitions it
+    /// ends before the first position that is not known yet; where nodes differ about one it throws `disputed` there.
     ///
     /// ```swift
     /// for try await event in store.readAll(from: .start, where: .category("Order")) { … }
@@ -49,7 +50,7 @@ extension EventStore {
         } catch {
             problem = .invalid(error)
         }
-        if index.partitions > 1 { problem = Self.noGlobalOrder }
+        if !index.hasGlobalOrder { problem = Self.noGlobalOrder }
         return EventSequence(
             store: self, source: .all(request), limit: limit, consistency: consistency, problem: problem)
     }
@@ -65,18 +66,18 @@ extension EventStore {
     /// - Returns: nil where nothing was stored since.
     /// - Throws: `ReadError`.
     public func position(at date: Date) async throws -> GlobalPosition? {
-        if index.partitions > 1 { throw Self.noGlobalOrder }
+        if !index.hasGlobalOrder { throw Self.noGlobalOrder }
         guard !date.timeIntervalSince1970.isNaN else { return nil }
         // A date is a fraction of seconds: what is a whole millisecond to a microsecond counts as one.
         let microseconds = Swift.min(Swift.max((date.timeIntervalSince1970 * 1_000_000).rounded(), 0), 9e18)
         let time = (Int64(microseconds) + 999) / 1_000
         return try await translatedRead {
-            try await index.sequence(atOrAfter: time, in: 0).map { GlobalPosition($0) }
+            try await index.position(atOrAfter: time).map { GlobalPosition($0) }
         }
     }
 
     private static var noGlobalOrder: ReadError {
-        let why = "a store of several partitions has no global order yet: read streams, or use one partition"
+        let why = "this store of several partitions has no global order: read streams"
         return .store(StoreError(.unavailable, why))
     }
 
@@ -145,11 +146,18 @@ extension EventStore {
                 guard token.storePrefix == index.storePrefix else {
                     throw ReadError.invalid(InvalidInput(.readToken, "the token is of another store"))
                 }
+                let deadline = ContinuousClock.now + ReadLimits.consistencyDeadline
                 try await index.wait(
                     for: token.offset, in: Int(token.partition), deadline: ReadLimits.consistencyDeadline)
+                if stream == nil {
+                    try await index.waitUntilOrdered(token.offset, in: Int(token.partition), until: deadline)
+                }
             case .linearizable:
                 let partition = stream.map { index.partition(ofStream: $0.utf8) }
                 try await index.waitForBarrier(in: partition, deadline: ReadLimits.consistencyDeadline)
+                if stream == nil {
+                    try await index.waitUntilAppliedIsOrdered(deadline: ReadLimits.consistencyDeadline)
+                }
             }
         }
     }

@@ -1,5 +1,5 @@
 import EventLog
-import StreamIndex
+package import StreamIndex
 import Synchronization
 
 /// An event store: appends decided by the log, reads of one stream, of a category, of everything.
@@ -120,6 +120,8 @@ public struct StoreOptions: Sendable {
     public var maxBytesInFlight: Int
     /// How often the log is compared with what was applied of it.
     package var comparesEvery = IndexLimits.comparisonInterval
+    /// Changes what this node says to the log's index, for tests.
+    package var adjustSource: @Sendable (inout IndexSource) -> Void = { _ in }
 
     public init(
         maxEventsPerAppend: Int = 1_000, maxBytesPerAppend: Int = 1 << 20, maxAppendsInFlight: Int = 20_000,
@@ -144,6 +146,7 @@ public struct StoreOptions: Sendable {
             say: { [log] level, message in log(LogLine(LogLine.Level(level), message)) },
             progress: { [progress] done, total in progress(StoreProgress(recordsDone: done, recordsTotal: total)) })
         source.comparesEvery = comparesEvery
+        adjustSource(&source)
         return source
     }
 }

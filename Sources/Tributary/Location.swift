@@ -38,11 +38,12 @@ extension EventStore {
 
         /// Memory of this process: for tests. Each opening makes a new, empty store.
         ///
-        /// - Parameter partitions: 1 or more. With several, events have no global position.
+        /// - Parameter partitions: 1 or more. With several, events get their global position a little after they are
+        ///   accepted.
         public static func inMemory(partitions: Int = 1) -> Location {
             Location {
             } open: { _, _ in
-                OpenedLog(log: InMemoryLog(channels: partitions), segments: nil, indexDirectory: nil)
+                OpenedLog(log: InMemoryLog(partitions: partitions), segments: nil, indexDirectory: nil)
             }
         }
     }

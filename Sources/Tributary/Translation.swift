@@ -52,6 +52,7 @@ extension StoreError {
             case .newerFormat: .newerFormat
             case .locked: .locked
             case .noPermission: .noPermission
+            case .disputed: .disputed
             }
         self.init(code, error.message)
     }

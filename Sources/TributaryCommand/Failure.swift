@@ -68,7 +68,7 @@ struct Failure: Error, Equatable {
         switch error.code {
         case .alreadyExists: .refused
         case .notAStore, .unfinishedCreation, .newerFormat, .locked, .noPermission, .damaged, .indexMismatch, .halted,
-            .unavailable:
+            .disputed, .unavailable:
             .unavailable
         case .closed, .internal: .internalError
         }

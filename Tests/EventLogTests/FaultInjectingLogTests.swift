@@ -3,13 +3,13 @@ import LogContract
 import Testing
 
 @Suite struct FaultInjectingLogTests {
-    private let records = InMemoryRecords(channels: 2)
-    private let collector = RecordCollector(channels: 2)
+    private let records = InMemoryRecords(partitions: 2)
+    private let collector = RecordCollector(channels: 3)
     private let count = 300
 
     private func start(_ faults: FaultInjectingLog.Faults, seed: UInt64 = 7) throws -> FaultInjectingLog {
         let log = FaultInjectingLog(InMemoryLog(records), faults: faults, seed: seed)
-        try log.start(from: [0, 0], handler: collector)
+        try log.start(from: [0, 0, 0], handler: collector)
         return log
     }
 
@@ -157,7 +157,7 @@ import Testing
         let order = Monitor<[String]>([])
         let handler = OrderKeeper(order)
         let log = FaultInjectingLog(InMemoryLog(records), seed: 1)
-        try log.start(from: [0, 0], handler: handler)
+        try log.start(from: [0, 0, 0], handler: handler)
         for _ in 0..<50 {
             log.append(record(1), to: 0, tag: .none)
             log.stop()

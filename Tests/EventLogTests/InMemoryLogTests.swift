@@ -9,18 +9,21 @@ import Testing
     }
 
     @Test func describesItself() {
-        let own = InMemoryLog(channels: 3).description
-        #expect(own.channels == 3 && own.isOnlyWriter && own.name == "memory")
-        #expect(!InMemoryLog(InMemoryRecords(channels: 1)).description.isOnlyWriter)
+        let own = InMemoryLog(partitions: 3).description
+        #expect(own.partitions == 3 && own.channels == 4 && own.orderChannel == 3)
+        #expect(own.isOnlyWriter && own.name == "memory")
+        let one = InMemoryLog().description
+        #expect(one.partitions == 1 && one.channels == 1 && one.orderChannel == nil)
+        #expect(!InMemoryLog(InMemoryRecords(partitions: 1)).description.isOnlyWriter)
     }
 
     @Test func startsInTheMiddleOfWhatWasAppendedBefore() async throws {
-        let log = InMemoryLog(channels: 2)
+        let log = InMemoryLog(partitions: 2)
         for number in 0..<10 { log.append(record(number), to: number % 2, tag: .none) }
-        let collector = RecordCollector(channels: 2)
-        try log.start(from: [2, 5], handler: collector)
+        let collector = RecordCollector(channels: 3)
+        try log.start(from: [2, 5, 0], handler: collector)
         let contents = try await collector.wait(forRecords: 3)
-        #expect(contents.records.map { $0.map(\.offset) } == [[2, 3, 4], []])
+        #expect(contents.records.map { $0.map(\.offset) } == [[2, 3, 4], [], []])
         await log.close()
     }
 
@@ -32,7 +35,7 @@ import Testing
 
     @Test func appendTimesNeverGoBack() async throws {
         let times = Mutex<[Int64]>([30, 10, 20, 50])
-        let records = InMemoryRecords(channels: 1) { times.withLock { $0.removeFirst() } }
+        let records = InMemoryRecords(partitions: 1) { times.withLock { $0.removeFirst() } }
         let log = InMemoryLog(records)
         for number in 0..<4 { log.append(record(number), to: 0, tag: .none) }
         var found: [Int64] = []
@@ -58,18 +61,18 @@ import Testing
     }
 
     @Test func aBusyChannelDoesNotKeepTheOthersWaiting() async throws {
-        let log = InMemoryLog(channels: 2)
+        let log = InMemoryLog(partitions: 2)
         for number in 0..<3 * LogLimits.runRecords { log.append(record(number), to: 0, tag: .none) }
         log.append(record(0), to: 1, tag: .none)
         let before = Monitor<Int?>(nil)
         let seen = Monitor(0)
-        let collector = RecordCollector(channels: 2) { records in
+        let collector = RecordCollector(channels: 3) { records in
             let isLone =
                 records.count < LogLimits.runRecords || records.contains { $0.offset == 0 && seen.read { $0 } > 0 }
             if isLone { before.withLock { $0 = $0 ?? seen.read { $0 } } }
             seen.withLock { $0 += 1 }
         }
-        try log.start(from: [0, 0], handler: collector)
+        try log.start(from: [0, 0, 0], handler: collector)
         try await collector.wait(forRecords: 3 * LogLimits.runRecords + 1)
         await log.close()
         #expect(before.read { $0 } == 1, "the other channel comes in the second run")

@@ -22,7 +22,7 @@ struct SeenEvent: Sendable, Equatable {
 /// All that the killed processes said.
 struct Told {
     var intents: [UUID: Intent] = [:]
-    var acknowledged: [UUID: Acknowledgement] = [:]
+    var acknowledged: [UUID: AcknowledgedAppend] = [:]
     var refused: Set<UUID> = []
     var failures: [String] = []
 

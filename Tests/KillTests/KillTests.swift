@@ -192,7 +192,7 @@ private struct KillRounds {
             do {
                 let result = try await store.append(
                     intent.newEvents(), to: try StreamName(intent.stream), expecting: intent.expected)
-                let now = Acknowledgement(intent.id, result)
+                let now = AcknowledgedAppend(intent.id, result)
                 if let before = told.acknowledged[intent.id] {
                     if now.firstVersion != before.firstVersion || now.firstPosition != before.firstPosition
                         || !now.isRepeat

@@ -39,7 +39,7 @@ enum RacePlace: String, CaseIterable, CustomTestStringConvertible {
     func withStores<R>(seed: UInt64, _ body: ([EventStore]) async throws -> R) async throws -> R {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("races-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let records = InMemoryRecords(channels: partitions)
+        let records = InMemoryRecords(partitions: partitions)
         var stores: [EventStore] = []
         for node in 0..<nodes {
             let location: EventStore.Location =

@@ -250,7 +250,7 @@ import Testing
 
     /// A log that delivers nothing twice of its own accord loses nothing.
     @Test func nothingIsLostWhileContactComesAndGoes() async throws {
-        let records = InMemoryRecords(channels: 3)
+        let records = InMemoryRecords(partitions: 3)
         let log = FaultInjectingLog(InMemoryLog(records), seed: seed(for: "nothingIsLostWhileContactComesAndGoes"))
         let index = try await IndexedLog.open(
             IndexSource(OpenedLog(log: log, segments: nil, indexDirectory: nil)))

@@ -29,7 +29,7 @@ final class PlayedLog: RecordLog {
 
     init(channels: Int = 1, writeRefusal: String? = nil) {
         description = LogDescription(
-            name: "played", channels: channels, isOnlyWriter: false, maxRecordBytes: 1 << 20,
+            name: "played", partitions: channels, isOnlyWriter: false, maxRecordBytes: 1 << 20,
             writeRefusal: writeRefusal)
         state = Monitor(State(records: Array(repeating: [], count: channels)))
     }

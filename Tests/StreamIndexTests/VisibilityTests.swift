@@ -39,6 +39,7 @@ import Testing
         let handler = IndexHandler(
             try Applier(store), identity, log: log,
             checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: 1), proposer: proposer, waits: waits,
+            orderer: nil,
             visibility: visibility, say: { _, _ in })
         log.append(
             LogRecord(

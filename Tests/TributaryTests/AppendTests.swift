@@ -13,7 +13,7 @@ import Tributary
             let done = try await store.append(placed, to: order, expecting: .noStream)
             #expect(done.versions == 0...0)
             #expect(done.isRepeat == false)
-            #expect(done.positions == (place.hasGlobalOrder ? 1...1 : nil))
+            #expect(done.positions == (place.ordersAtOnce ? 1...1 : nil))
             let more = try await store.append([event(), event()], to: order, expecting: .version(0))
             #expect(more.versions == 1...2)
 

@@ -31,7 +31,7 @@ import Tributary
             try world.copy("early", "mixed")
             let index = try KeyValueStore(.directory(path + "/mixed/index"))
             let batch = WriteBatch()
-            for partition in 0..<3 as Range<UInt8> {
+            for partition in 0..<4 as Range<UInt8> {
                 let key = Array("p".utf8) + [0, 0, 0, partition]
                 guard var value = try index.get(key) else { continue }
                 value[55] ^= 1

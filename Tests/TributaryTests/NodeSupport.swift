@@ -11,7 +11,7 @@ struct NodeWorld {
     let path: String
 
     init(_ path: String, partitions: Int = 3) {
-        records = InMemoryRecords(channels: partitions)
+        records = InMemoryRecords(partitions: partitions)
         self.path = path
     }
 

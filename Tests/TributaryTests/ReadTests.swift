@@ -33,7 +33,7 @@ import Tributary
         }
     }
 
-    @Test(arguments: TestPlace.ordered)
+    @Test(arguments: TestPlace.allCases)
     func readsAllByPositionCategoryAndType(_ place: TestPlace) async throws {
         try await place.withStore { store in
             var model: [(stream: String, type: String)] = [("$store", "$store-created")]
@@ -44,7 +44,8 @@ import Tributary
                 let types = (0..<Int.random(in: 1...3, using: &random)).map { _ in
                     "T\(Int.random(in: 0..<4, using: &random))"
                 }
-                let done = try await store.append(types.map { event($0) }, to: try StreamName(name))
+                let done = try await store.append(
+                    types.map { event($0) }, to: try StreamName(name), acknowledge: .ordered)
                 #expect(done.positions?.lowerBound.value == Int64(model.count))
                 model += types.map { (name, $0) }
             }
@@ -83,7 +84,7 @@ import Tributary
         }
     }
 
-    @Test(arguments: TestPlace.ordered)
+    @Test(arguments: TestPlace.allCases)
     func filtersThatNoEventCanHaveAreRefused(_ place: TestPlace) async throws {
         try await place.withStore { store in
             for number in 0..<600 { try await store.append(event("T"), to: try StreamName("Order-\(number)")) }

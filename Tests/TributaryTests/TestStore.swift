@@ -21,9 +21,8 @@ enum TestPlace: String, CaseIterable, CustomTestStringConvertible {
         }
     }
 
-    var hasGlobalOrder: Bool { self != .memoryOfFour }
-
-    static var ordered: [TestPlace] { allCases.filter(\.hasGlobalOrder) }
+    /// Whether what is accepted has its positions at once.
+    var ordersAtOnce: Bool { self != .memoryOfFour }
 
     private static func use<R>(
         _ location: EventStore.Location, _ options: StoreOptions, _ body: (EventStore) async throws -> R

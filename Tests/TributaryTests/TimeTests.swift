@@ -9,7 +9,7 @@ import Tributary
     /// A clock that goes forward, stands still, and now and then back.
     @Test func findsThePositionOfATime() async throws {
         let clock = Mutex((random: seededRandom(), now: Int64(1_000_000)))
-        let records = InMemoryRecords(channels: 1) {
+        let records = InMemoryRecords(partitions: 1) {
             clock.withLock { clock in
                 clock.now += Int64([0, 0, 1, 5, -7, 40].randomElement(using: &clock.random)!)
                 return clock.now

@@ -39,7 +39,7 @@ public struct Intent: Sendable, Equatable {
 }
 
 /// What the killed process was told.
-public struct Acknowledgement: Sendable, Equatable {
+public struct AcknowledgedAppend: Sendable, Equatable {
     public var id: UUID
     public var firstVersion: Int64
     public var lastVersion: Int64
@@ -65,7 +65,7 @@ public struct Acknowledgement: Sendable, Equatable {
 public enum Line: Sendable, Equatable {
     case phase(String)
     case intent(Intent)
-    case acknowledged(Acknowledgement)
+    case acknowledged(AcknowledgedAppend)
     case refused(UUID)
     case failed(String)
 
@@ -110,7 +110,7 @@ public enum Line: Sendable, Equatable {
                 let position = Int64(parts[4])
             else { return nil }
             self = .acknowledged(
-                Acknowledgement(
+                AcknowledgedAppend(
                     id: id, firstVersion: first, lastVersion: last, firstPosition: position,
                     isRepeat: parts[5] == "again"))
         case ("C", 2): self = UUID(uuidString: parts[1]).map { .refused($0) } ?? .failed("what was refused?")

@@ -76,7 +76,7 @@ private final class Load: Sendable {
             do {
                 let done = try await store.append(
                     intent.newEvents(), to: try StreamName(intent.stream), expecting: intent.expected)
-                say(.acknowledged(Acknowledgement(intent.id, done)))
+                say(.acknowledged(AcknowledgedAppend(intent.id, done)))
                 versions.withLock { $0[intent.stream] = max($0[intent.stream] ?? -1, done.versions.upperBound) }
             } catch AppendError.conflict(let conflict) {
                 say(.refused(intent.id))

@@ -4,8 +4,8 @@ public import Testing
 
 /// A kind of log, and how to get one. A log joins the contract by one value of this:
 /// ```swift
-/// let shared = LogUnderTest(name: "memory, shared", channels: 4, isReopenable: true, takesSeveral: true) {
-///     let records = InMemoryRecords(channels: 4)
+/// let shared = LogUnderTest(name: "memory, shared", channels: 5, isReopenable: true, takesSeveral: true) {
+///     let records = InMemoryRecords(partitions: 4)
 ///     return LogPlace { InMemoryLog(records) }
 /// }
 /// @Test(arguments: [shared], ContractCheck.all)

@@ -1,0 +1,206 @@
+// The order channel, as the applier has it at hand: places ranges, takes voids, and compares what was placed with this
+// node's own decisions.
+
+import Envelope
+import EventLog
+import GlobalOrder
+import KeyValue
+import Segments
+
+/// What came of the order channel since it was asked last.
+struct OrderUpdate: Sendable {
+    var state: OrderState
+    /// As far as each partition is ordered and agrees with this node.
+    var confirmedOffsets: [Int64]
+    var fault: OrderFault?
+    /// Order records that were applied: who wrote them, and their write ids.
+    var seen: [(proposer: ProposerID, writeID: UInt64)] = []
+    /// Ranges that were taken back.
+    var voided: [(proposer: ProposerID, partition: Int)] = []
+}
+
+/// Not Sendable: it belongs to the log's thread.
+final class OrderLane {
+    private let store: IndexStore
+    private let view: OrderView
+    private var state: OrderState
+    private var check: OrderCheck
+    private var confirmedOffsets: [Int64]
+    private var seen: [(proposer: ProposerID, writeID: UInt64)] = []
+    private var voided: [(proposer: ProposerID, partition: Int)] = []
+    private var isDirty = false
+    /// Whether somebody takes updates.
+    var isWatched = false
+    /// Whether anything placed may be there to be compared.
+    private var hasUnchecked = true
+    /// After a void, and at first.
+    private var knowsOffsets = false
+    private let batch = WriteBatch()
+
+    init(_ store: IndexStore, _ view: OrderView) throws(IndexError) {
+        self.store = store
+        self.view = view
+        state = try store.orderState()
+        check = try store.orderCheck()
+        confirmedOffsets = state.partitions.map(\.nextOffset)
+        view.set(check)
+    }
+
+    /// A record that says nothing about the order.
+    func skip(_ orderOffset: Int64) {
+        state.skip(orderOffset)
+        isDirty = true
+    }
+
+    /// - Returns: the first position of what it placed; −1: nothing.
+    func place(_ record: OrderRecord, writeID: UInt64, _ entry: RunEntry, _ batch: WriteBatch) -> Int64 {
+        guard let place = entry.place else { preconditionFailure("a record is in a segment before it is applied") }
+        var value = IndexKey()
+        value.add(place.file)
+        value.add(place.position)
+        value.add(place.length)
+        batch.put(IndexStore.orderRecordKey(entry.offset), value.bytes)
+        if isWatched { seen.append((record.proposer, writeID)) }
+        let placed = state.apply(record, at: entry.offset)
+        put(placed, record, batch)
+        isDirty = true
+        return placed.first?.firstPosition ?? -1
+    }
+
+    private func put(_ placed: [PlacedRange], _ record: OrderRecord, _ batch: WriteBatch) {
+        for range in placed {
+            let entry = PlacedEntry(range: range, empty: record.ranges[range.place.index].content.empty)
+            batch.put(entry.key, entry.value)
+            if range.events > 0 { batch.put(entry.sequenceKey, entry.sequenceValue) }
+            hasUnchecked = true
+        }
+    }
+
+    /// Everything before must be in RocksDB.
+    ///
+    /// - Returns: the first position that it took back; −1: it is ignored.
+    func void(_ void: OrderVoid, at orderOffset: Int64, _ batch: WriteBatch) throws(IndexError) -> Int64 {
+        isDirty = true
+        let placed = try store.placed(from: void.orderOffset)
+        guard let first = state.void(void, at: orderOffset, placed: placed.map(\.range)) else { return -1 }
+        view.takeBack(from: first.firstPosition)
+        for entry in placed {
+            batch.delete(entry.key)
+            if entry.range.events > 0 { batch.delete(entry.sequenceKey) }
+        }
+        batch.put(IndexStore.voidKey(void.orderOffset, void.partition), [])
+        for (offset, place) in try store.orderRecordPlaces(void.orderOffset..<orderOffset) {
+            var without = try store.voidedPartitions(at: offset)
+            if offset == void.orderOffset { without.append(void.partition) }
+            let record = try orderRecord(at: place)
+            put(state.apply(record, at: offset, without: without), record, batch)
+        }
+        state.skip(orderOffset)
+        check.goBack(to: first)
+        if isWatched { voided.append((first.proposer, void.partition)) }
+        hasUnchecked = true
+        knowsOffsets = false
+        return first.firstPosition
+    }
+
+    private func orderRecord(at place: SegmentPlace) throws(IndexError) -> OrderRecord {
+        var page: [UInt8] = []
+        let frame = try store.frames([place], into: &page)[0]
+        let parsed = RecordEnvelope.parseOrderRecord(
+            bytes: page.span, key: frame.key, value: frame.value, partitions: store.identity.partitions,
+            store: store.identity.store)
+        guard case .order(let record, _) = parsed else {
+            throw IndexError.damaged("the record at \(place) is not the order record that was applied")
+        }
+        return record
+    }
+
+    /// Puts what belongs to the batch at hand.
+    func write(_ batch: WriteBatch) {
+        if isDirty { batch.put(IndexKey.make(KeyPrefix.order), state.encode()) }
+        isDirty = false
+    }
+
+    // MARK: - Comparing
+
+    /// Compares what was placed with what this node decided, as far as it has applied the partitions. How far that is
+    /// has an entry of its own, which may be behind: it follows from the others.
+    func advance(_ lanes: [Lane]) throws(IndexError) {
+        guard hasUnchecked || !knowsOffsets else { return }
+        if !knowsOffsets { try findOffsets() }
+        let before = check
+        let walk = store.placedWalk()
+        walk.seek(PlacedEntry.key(check.confirmedPosition, check.next))
+        hasUnchecked = false
+        while let entry = try store.placed(at: walk) {
+            let range = entry.range
+            guard check.fault == nil, lanes[range.partition].state.nextOffset > range.lastOffset else {
+                hasUnchecked = true
+                break
+            }
+            let own = try store.ownContent(
+                range.partition, range.firstOffset...range.lastOffset, firstSequence: range.firstSequence)
+            guard range.firstPosition == check.confirmedPosition, range.place >= check.next else {
+                throw IndexError.damaged("positions are missing from \(check.confirmedPosition) on")
+            }
+            guard let own else { throw IndexError.damaged("events of partition \(range.partition) have no places") }
+            check.compare(range, claimed: entry.claimed, own: own)
+            if check.fault == nil { confirmedOffsets[range.partition] = range.lastOffset + 1 }
+            walk.next()
+        }
+        guard check != before else { return view.set(check) }
+        if check.next != before.next { try keepCheck() }
+        view.set(check)
+    }
+
+    private func keepCheck() throws(IndexError) {
+        var value = IndexKey()
+        value.add(check.confirmedPosition)
+        value.add(check.next.orderOffset)
+        value.add(UInt32(check.next.index))
+        batch.put(IndexKey.make(KeyPrefix.checked), value.bytes)
+        do throws(KeyValueError) { try store.keyValue.write(batch) } catch {
+            throw IndexError(.unavailable, "the index cannot be written: \(error)")
+        }
+        batch.removeAll()
+    }
+
+    private func findOffsets() throws(IndexError) {
+        confirmedOffsets = state.partitions.map(\.nextOffset)
+        let walk = store.placedWalk()
+        walk.seek(PlacedEntry.key(check.confirmedPosition, check.next))
+        while let entry = try store.placed(at: walk) {
+            let partition = entry.range.partition
+            confirmedOffsets[partition] = min(confirmedOffsets[partition], entry.range.firstOffset)
+            walk.next()
+        }
+        knowsOffsets = true
+    }
+
+    /// The range that is next to be compared and not wholly applied here; nil: there is none.
+    func nextUnapplied(_ lanes: [Lane]) throws(IndexError) -> PlacedRange? {
+        guard hasUnchecked, check.fault == nil else { return nil }
+        let walk = store.placedWalk()
+        walk.seek(PlacedEntry.key(check.confirmedPosition, check.next))
+        guard let range = try store.placed(at: walk)?.range,
+            lanes[range.partition].state.nextOffset <= range.lastOffset
+        else { return nil }
+        return range
+    }
+
+    /// - Parameter end: of the range's partition, asked of its leader after the range was seen.
+    func compare(_ range: PlacedRange, partitionEnd end: Int64, _ lanes: [Lane]) throws(IndexError) {
+        guard try nextUnapplied(lanes) == range else { return }
+        check.compare(range, partitionEnd: end)
+        view.set(check)
+    }
+
+    func takeUpdate() -> OrderUpdate {
+        defer {
+            seen.removeAll(keepingCapacity: true)
+            voided.removeAll(keepingCapacity: true)
+        }
+        return OrderUpdate(
+            state: state, confirmedOffsets: confirmedOffsets, fault: check.fault, seen: seen, voided: voided)
+    }
+}

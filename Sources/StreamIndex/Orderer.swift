@@ -1,0 +1,209 @@
+// Proposes to the global order, and lets callers wait for what is ordered. Its inputs come from the log's thread; one
+// thread of its own writes order records when `OrderProposer` says so.
+
+import Envelope
+import EventLog
+import GlobalOrder
+import Synchronization
+
+final class Orderer: Sendable {
+    private struct State: Sendable {
+        /// nil: it does not propose yet.
+        var proposer: OrderProposer?
+        var order: OrderState
+        /// How far each channel was applied.
+        var applied: [Int64]
+        var flight: (number: UInt64, writeID: UInt64)?
+        var fault: OrderFault?
+        var isClosed = false
+    }
+
+    private enum Turn: Sendable {
+        case propose(OrderProposal, OrderState)
+        /// It is to wait for another time than it does.
+        case wait(until: Int64?)
+        case closed
+    }
+
+    private let log: any RecordLog
+    private let store: IndexStore
+    private let channel: Int
+    /// What callers wait for: by partition, ordered and as this node decided.
+    let waits: AppliedWaits
+    private let id: ProposerID
+    private let say: IndexSay
+    private let timing: ProposerTiming
+    private let distort: (@Sendable (OrderRange) -> OrderRange)?
+    private let began = ContinuousClock.now
+    private let state: Monitor<State>
+    private let thread = Mutex<WorkerThread?>(nil)
+
+    init(log: any RecordLog, store: IndexStore, _ update: OrderUpdate, applied: [Int64], _ source: IndexSource) {
+        self.log = log
+        self.store = store
+        channel = store.identity.partitions
+        waits = AppliedWaits(nextOffsets: update.confirmedOffsets)
+        id = ProposerID(high: SystemRandom.next(), low: SystemRandom.next())
+        say = source.say
+        // Nobody else can be ordering where nobody else writes.
+        timing =
+            source.orderTiming
+            ?? (log.description.isOnlyWriter ? ProposerTiming(takeOverDelay: 1_000_000) : ProposerTiming())
+        distort = source.distortOrder
+        state = Monitor(State(order: update.state, applied: applied, fault: update.fault))
+        if let fault = update.fault { say(.error, fault.message) }
+    }
+
+    // MARK: - The log's thread
+
+    /// - Parameter applied: how far channels were applied, in the order in which they were.
+    func note(_ update: OrderUpdate, applied: [(channel: Int, next: Int64)]) {
+        let now = now
+        let newFault: OrderFault? = state.withLock { state in
+            state.order = update.state
+            defer { state.fault = update.fault }
+            state.proposer?.faultyPartition = update.fault?.range.partition
+            for step in applied where step.channel < channel {
+                state.applied[step.channel] = max(state.applied[step.channel], step.next)
+                state.proposer?.applied(partition: step.channel, next: step.next, at: now)
+            }
+            state.proposer?.ordered(update.state, at: now)
+            for void in update.voided where void.proposer == id {
+                state.proposer?.ownRangeWasVoided(partition: void.partition)
+            }
+            if let flight = state.flight,
+                update.seen.contains(where: { $0.proposer == id && $0.writeID == flight.writeID })
+            {
+                state.proposer?.settled(flight.number, .seen, at: now)
+                state.flight = nil
+            }
+            return update.fault == state.fault ? nil : update.fault
+        }
+        waits.applied(nextOffsets: update.confirmedOffsets, barriers: [])
+        if let newFault { say(.error, newFault.message) }
+    }
+
+    func reported(_ reports: [TagReport]) {
+        let now = now
+        state.withLock { state in
+            guard let flight = state.flight, reports.contains(where: { $0.tag.number == flight.writeID }) else {
+                return
+            }
+            state.proposer?.settled(flight.number, .failed, at: now)
+            state.flight = nil
+        }
+    }
+
+    // MARK: - Life
+
+    /// Proposes from now on.
+    func begin() {
+        guard log.description.writeRefusal == nil else { return }
+        let now = now
+        let random = SystemRandom.next()
+        state.withLock { state in
+            guard !state.isClosed else { return }
+            var proposer = OrderProposer(id: id, order: state.order, random: random, timing: timing)
+            proposer.faultyPartition = state.fault?.range.partition
+            for partition in 0..<channel {
+                proposer.applied(partition: partition, next: state.applied[partition], at: now)
+            }
+            state.proposer = proposer
+        }
+        let worker = WorkerThread(name: "order-proposer") { [self] in work() }
+        thread.withLock { $0 = worker }
+    }
+
+    /// Proposes nothing more.
+    func stop() {
+        state.withLock { $0.isClosed = true }
+        waits.fail(channel: nil, IndexError(.closed, "the store is closed"))
+    }
+
+    /// Blocks until its thread has ended.
+    func finish() {
+        thread.withLock { $0 }?.join()
+    }
+
+    // MARK: - Voids
+
+    /// Writes a record that declares void what the order record at `orderOffset` says of a partition.
+    func writeVoid(_ void: OrderVoid) {
+        let value = RecordEnvelope.encodeVoid(
+            void, author: id, writeID: SystemRandom.nextNonzero(), partitions: channel, store: store.identity.store)
+        log.append(LogRecord(key: [], value: value), to: channel, tag: .none)
+    }
+
+    // MARK: - Its own thread
+
+    private var now: Int64 {
+        let (seconds, fraction) = began.duration(to: .now).components
+        return seconds * 1_000_000_000 + fraction / 1_000_000_000
+    }
+
+    private func work() {
+        var wake: Int64?
+        while true {
+            let waked = wake
+            let end = waked.map { began + .nanoseconds($0) } ?? .distant
+            let turn = state.wait(until: end) { next(&$0, waked) }
+            switch turn {
+            case .closed: return
+            case .wait(let until): wake = until
+            // Asked again in a moment where the time has not quite come.
+            case nil: wake = nil
+            case .propose(let proposal, let order): propose(proposal, order)
+            }
+        }
+    }
+
+    private func next(_ state: inout State, _ wake: Int64?) -> Turn? {
+        if state.isClosed { return .closed }
+        guard var proposer = state.proposer else { return nil }
+        defer { state.proposer = proposer }
+        switch proposer.step(at: now) {
+        case .propose(let proposal): return .propose(proposal, state.order)
+        case .wait(let until): return until == wake ? nil : .wait(until: until)
+        }
+    }
+
+    private func propose(_ proposal: OrderProposal, _ order: OrderState) {
+        var ranges: [OrderRange] = []
+        var sequences = order.partitions.map(\.nextSequence)
+        var wrong: Set<Int> = []
+        do {
+            for range in proposal.ranges where !wrong.contains(range.partition) {
+                let sequence = sequences[range.partition]
+                let offsets = range.first...range.last
+                guard let content = try store.ownContent(range.partition, offsets, firstSequence: sequence),
+                    try store.begins(range.partition, offsets, content, at: sequence)
+                else {
+                    // The order counts otherwise than this node: the comparison comes to it.
+                    wrong.insert(range.partition)
+                    continue
+                }
+                sequences[range.partition] += content.events
+                let own = OrderRange(
+                    partition: range.partition, first: range.first, last: range.last, content: content)
+                ranges.append(distort?(own) ?? own)
+            }
+        } catch {
+            say(.warning, "cannot propose to the order: \(error)")
+            ranges = []
+        }
+        let writeID = SystemRandom.nextNonzero()
+        let now = now
+        state.withLock { state in
+            if ranges.isEmpty {
+                state.proposer?.settled(proposal.number, .failed, at: now)
+            } else {
+                state.flight = (proposal.number, writeID)
+            }
+        }
+        guard !ranges.isEmpty else { return }
+        let value = RecordEnvelope.encodeOrder(
+            OrderRecord(proposer: id, ranges: ranges), writeID: writeID, partitions: channel,
+            store: store.identity.store)
+        log.append(LogRecord(key: [], value: value), to: channel, tag: LogTag(number: writeID))
+    }
+}
