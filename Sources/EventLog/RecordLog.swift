@@ -5,6 +5,8 @@
 public struct LogRecord: Sendable, Equatable {
     public var key: [UInt8]?
     public var value: [UInt8]?
+    /// Nobody is kept waiting if a log takes it a few milliseconds later, along with others.
+    public var mayGather = false
 
     public init(key: [UInt8]?, value: [UInt8]?) {
         self.key = key

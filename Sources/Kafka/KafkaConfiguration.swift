@@ -186,8 +186,8 @@ extension KafkaConfiguration {
             return [
                 // Waiting for more records delays a lone one by as much; under load batches form by themselves.
                 ("linger.ms", "0"),
-                // The topic's limit is on the batch; the largest batches bring nothing more.
-                ("batch.size", "1000000"),
+                // The topic's limit is on the batch.
+                ("batch.size", "\(KafkaLimits.batchBytes)"),
                 // A new producer asks any broker for its id, also when one is stuck.
                 ("enable.sparse.connections", "false"),
             ]

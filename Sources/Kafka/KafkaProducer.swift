@@ -38,9 +38,9 @@ public final class KafkaProducer: Sendable {
         /// nil: being replaced, or closed.
         var client: KafkaClient?
         var madeAt = ContinuousClock.now
-        var waiting = WaitingRecords()
-        var inFlightRecords = 0
-        var inFlightBytes = 0
+        var outbox = Outbox()
+        /// When what gathers goes; nil: nothing does.
+        var gatherEnd: ContinuousClock.Instant?
         /// What was refused without the library.
         var refused: [KafkaReport] = []
         var isHeld = false
@@ -48,10 +48,12 @@ public final class KafkaProducer: Sendable {
         var closeBy: ContinuousClock.Instant?
         var awaited: [UInt64: Awaited] = [:]
 
-        var isIdle: Bool { waiting.count == 0 && inFlightRecords == 0 && refused.isEmpty }
+        var isIdle: Bool { outbox.waitingCount == 0 && outbox.inFlightRecords == 0 && refused.isEmpty }
 
         /// Whether reports may be late: nobody awaits one, and no record waits for room.
-        var isUnhurried: Bool { awaited.isEmpty && waiting.count == 0 && refused.isEmpty && closeBy == nil }
+        var isUnhurried: Bool {
+            awaited.isEmpty && !outbox.isBlocked && refused.isEmpty && closeBy == nil
+        }
     }
 
     /// A send that somebody waits for, or waited for until its task was cancelled.
@@ -116,7 +118,7 @@ public final class KafkaProducer: Sendable {
         } onCancel: {
             let (continuation, isWithdrawn) = state.withLock { state in
                 let continuation = state.awaited[tag]?.continuation
-                let isWithdrawn = state.waiting.remove(tag)
+                let isWithdrawn = state.outbox.remove(tag)
                 // Its report will still come.
                 if continuation != nil { state.awaited[tag] = isWithdrawn ? nil : Awaited(continuation: nil) }
                 return (continuation, isWithdrawn)
@@ -128,7 +130,7 @@ public final class KafkaProducer: Sendable {
     /// Takes a record back that the client library does not have yet. True: it will never be stored, and nothing is
     /// reported of it.
     public func withdraw(_ tag: UInt64) -> Bool {
-        state.withLock { tag != 0 && $0.waiting.remove(tag) }
+        state.withLock { tag != 0 && $0.outbox.remove(tag) }
     }
 
     /// Keeps records from the client library, where they could not be withdrawn any more: for as long as no broker
@@ -136,39 +138,51 @@ public final class KafkaProducer: Sendable {
     public func hold(_ isHeld: Bool) {
         state.withLock {
             $0.isHeld = isHeld
-            pump(&$0)
+            flush(&$0)
         }
     }
 
     private func enqueue(_ record: KafkaRecord, _ tag: UInt64, _ state: inout State) -> Bool {
         precondition(topics.indices.contains(record.topic), "no such topic")
         guard state.closeBy == nil else { return false }
-        state.waiting.add(record, tag)
-        pump(&state)
+        if state.outbox.add(record, tag) {
+            pump(&state)
+        } else if state.gatherEnd == nil {
+            state.gatherEnd = .now + KafkaLimits.gatherTime
+            state.client?.queue.wake()
+        }
         return true
+    }
+
+    /// Gives the library all that it may have, what gathers too.
+    private func flush(_ state: inout State) {
+        state.gatherEnd = nil
+        state.outbox.fallDue()
+        pump(&state)
     }
 
     /// Gives the library what it may have.
     private func pump(_ state: inout State) {
         guard let client = state.client, !state.isHeld else { return }
-        while let (record, tag) = state.waiting.first {
-            let bytes = record.byteCount
-            guard state.inFlightRecords < KafkaLimits.inFlightRecords,
-                state.inFlightRecords == 0 || state.inFlightBytes + bytes <= KafkaLimits.inFlightBytes
-            else { return }
-            let code = Self.produce(record, tag, client)
+        var refused: [KafkaReport] = []
+        let hand = { (record: KafkaRecord, tag: UInt64) -> Outbox.Handed in
+            switch Self.produce(record, tag, client) {
+            case RD_KAFKA_RESP_ERR_NO_ERROR:
+                return .taken
             // Against its limits the library counts records until their reports are served.
-            if code == RD_KAFKA_RESP_ERR__QUEUE_FULL, state.inFlightRecords > 0 { return }
-            // The client is about to be replaced.
-            if code == RD_KAFKA_RESP_ERR__FATAL { return client.queue.wake() }
-            state.waiting.removeFirst()
-            if code == RD_KAFKA_RESP_ERR_NO_ERROR {
-                state.inFlightRecords += 1
-                state.inFlightBytes += bytes
-            } else {
-                refuse(record, tag, KafkaError(code), &state)
+            case RD_KAFKA_RESP_ERR__QUEUE_FULL where rd_kafka_outq_len(client.handle.pointer) > 0:
+                return .notNow
+            case RD_KAFKA_RESP_ERR__FATAL:
+                // The client is about to be replaced.
+                client.queue.wake()
+                return .notNow
+            case let code:
+                if let report = Self.refusal(of: record, tag, KafkaError(code)) { refused.append(report) }
+                return .refused
             }
         }
+        state.outbox.pump(hand)
+        if !refused.isEmpty { refuse(refused, &state) }
     }
 
     private static func produce(_ record: KafkaRecord, _ tag: UInt64, _ client: KafkaClient) -> rd_kafka_resp_err_t {
@@ -183,10 +197,13 @@ public final class KafkaProducer: Sendable {
         }
     }
 
-    private func refuse(_ record: KafkaRecord, _ tag: UInt64, _ error: KafkaError, _ state: inout State) {
-        guard tag != 0 else { return }
-        state.refused.append(
-            KafkaReport(tag: tag, topic: record.topic, partition: record.partition, outcome: .notStored(error)))
+    private static func refusal(of record: KafkaRecord, _ tag: UInt64, _ error: KafkaError) -> KafkaReport? {
+        guard tag != 0 else { return nil }
+        return KafkaReport(tag: tag, topic: record.topic, partition: record.partition, outcome: .notStored(error))
+    }
+
+    private func refuse(_ reports: [KafkaReport], _ state: inout State) {
+        state.refused += reports
         state.client?.queue.wake()
     }
 
@@ -197,6 +214,7 @@ public final class KafkaProducer: Sendable {
         while let client = nextClient() {
             let isQuiet = !serveEvents(client)
             if client.fatalError != nil { replace(client) }
+            state.withLock { if let end = $0.gatherEnd, end <= .now { flush(&$0) } }
             reportRefused()
             if !isQuiet, state.withLock({ $0.isUnhurried }) { pause(KafkaLimits.reportPause) }
             guard let closeBy = state.withLock({ $0.closeBy }) else { continue }
@@ -211,10 +229,16 @@ public final class KafkaProducer: Sendable {
         end()
     }
 
+    /// How long the thread may wait for the library.
+    private var untilGathered: Duration {
+        guard let end = state.withLock({ $0.gatherEnd }) else { return KafkaLimits.poll }
+        return min(max(ContinuousClock.now.duration(to: end), .zero), KafkaLimits.poll)
+    }
+
     /// Waits for an event and handles it and what else is there, up to a limit; false: none came.
     private func serveEvents(_ client: KafkaClient) -> Bool {
         for number in 0..<KafkaLimits.eventsPerTurn {
-            guard let event = Event(of: client.queue, within: number == 0 ? KafkaLimits.poll : .zero) else {
+            guard let event = Event(of: client.queue, within: number == 0 ? untilGathered : .zero) else {
                 return number > 0
             }
             handle(event, client)
@@ -263,15 +287,16 @@ public final class KafkaProducer: Sendable {
     private func reported(_ event: borrowing Event, _ client: KafkaClient) {
         var reports: [KafkaReport] = []
         reports.reserveCapacity(rd_kafka_event_message_count(event.pointer))
-        var bytes = 0
+        var sizes: [Int] = []
+        sizes.reserveCapacity(reports.capacity)
         while let message = rd_kafka_event_message_next(event.pointer) {
-            bytes += message.pointee.len + message.pointee.key_len
+            sizes.append(message.pointee.len + message.pointee.key_len)
             reports.append(Self.report(message, client))
         }
-        let records = reports.count
         answer(reports) { [self] state in
-            state.inFlightRecords -= records
-            state.inFlightBytes -= bytes
+            for (report, bytes) in zip(reports, sizes) {
+                state.outbox.landed(Outbox.Place(topic: report.topic, partition: report.partition), bytes: bytes)
+            }
             pump(&state)
         }
     }
@@ -334,13 +359,10 @@ public final class KafkaProducer: Sendable {
         }
         rd_kafka_purge(client.handle.pointer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
         let end = ContinuousClock.now + KafkaLimits.purgePatience
-        while state.withLock({ $0.inFlightRecords > 0 }), ContinuousClock.now < end {
+        while state.withLock({ $0.outbox.inFlightRecords > 0 }), ContinuousClock.now < end {
             if let event = Event(of: client.queue, within: KafkaLimits.poll) { handle(event, client) }
         }
-        state.withLock {
-            $0.inFlightRecords = 0
-            $0.inFlightBytes = 0
-        }
+        state.withLock { $0.outbox.forgetFlight() }
         client.destroy(patience: .zero)
         // Another that fails at once, as without permission, is not made again and again without a breath.
         if ContinuousClock.now < madeAt + KafkaLimits.shortLife { pause(KafkaLimits.replacePause) }
@@ -349,10 +371,7 @@ public final class KafkaProducer: Sendable {
     /// At the deadline of `close`: what waits is not stored; what the library has, it has to answer for now.
     private func giveUp() {
         let client = state.withLock { state in
-            while let (record, tag) = state.waiting.first {
-                state.waiting.removeFirst()
-                refuse(record, tag, Self.closed, &state)
-            }
+            refuse(state.outbox.takeWaiting().compactMap { Self.refusal(of: $0.record, $0.tag, Self.closed) }, &state)
             return state.client
         }
         if let client {
@@ -381,6 +400,7 @@ public final class KafkaProducer: Sendable {
     public func close(within patience: Duration) {
         state.withLock {
             $0.closeBy = $0.closeBy ?? ContinuousClock.now + patience
+            flush(&$0)
             $0.client?.queue.wake()
         }
         thread.withLock { $0 }?.join()
@@ -391,7 +411,7 @@ public final class KafkaProducer: Sendable {
 
     /// Records that wait here, and those that the client library has.
     public var outstanding: (waiting: Int, inFlight: Int) {
-        state.withLock { ($0.waiting.count, $0.inFlightRecords) }
+        state.withLock { ($0.outbox.waitingCount, $0.outbox.inFlightRecords) }
     }
 
     /// Makes the client fail as after a broken sequence, for tests.

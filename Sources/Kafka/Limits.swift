@@ -5,6 +5,14 @@ public enum KafkaLimits {
     public static let inFlightRecords = 20_000
     /// Most bytes of keys and values of one producer that the client library holds at once.
     public static let inFlightBytes = 64 << 20
+    /// With as many records of a partition in flight an idempotent librdkafka sends no further batch of it, and a thread
+    /// of it asks again and again until it may (`RD_KAFKA_IDEMP_MAX_INFLIGHT`).
+    static let flightOfAPartition = 5
+    /// `batch.size`: the largest batches bring nothing more.
+    static let batchBytes = 1_000_000
+    /// The longest that a record waits for others where it may, and the most bytes of a partition that wait so.
+    static let gatherTime: Duration = .milliseconds(5)
+    static let gatheredBytes = 512 << 10
     /// Holes that records which were withdrawn may leave among those that wait, besides as many as wait.
     static let waitingHoles = 4_096
     /// The longest that a thread waits for the library before it looks around.

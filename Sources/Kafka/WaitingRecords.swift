@@ -6,12 +6,15 @@ public struct KafkaRecord: Sendable, Equatable {
     /// As the producer was given the topics, from 0.
     public var topic: Int
     public var partition: Int
+    /// It may wait a little for others to go along with it (`KafkaLimits.gatherTime`).
+    public var mayGather: Bool
 
-    public init(key: [UInt8]?, value: [UInt8]?, topic: Int = 0, partition: Int) {
+    public init(key: [UInt8]?, value: [UInt8]?, topic: Int = 0, partition: Int, mayGather: Bool = false) {
         self.key = key
         self.value = value
         self.topic = topic
         self.partition = partition
+        self.mayGather = mayGather
     }
 
     var byteCount: Int { (key?.count ?? 0) + (value?.count ?? 0) }
@@ -51,13 +54,14 @@ struct WaitingRecords: Sendable {
         compact()
     }
 
-    /// False: it is not here.
-    mutating func remove(_ tag: UInt64) -> Bool {
-        guard let number = numbers.removeValue(forKey: tag) else { return false }
+    /// nil: it is not here.
+    mutating func remove(_ tag: UInt64) -> KafkaRecord? {
+        guard let number = numbers.removeValue(forKey: tag) else { return nil }
+        let record = slots[number - base]?.record
         slots[number - base] = nil
         count -= 1
         compact()
-        return true
+        return record
     }
 
     private mutating func compact() {

@@ -132,7 +132,8 @@ public final class KafkaLog: RecordLog {
         if record.byteCount > description.maxRecordBytes { return reject(tag, .tooLarge) }
         if let refusal = description.writeRefusal { return reject(tag, .failed(refusal)) }
         let sent = producer.send(
-            KafkaRecord(key: record.key, value: record.value, partition: channel), tag: tag.number)
+            KafkaRecord(key: record.key, value: record.value, partition: channel, mayGather: record.mayGather),
+            tag: tag.number)
         if !sent { reject(tag, .failed("the log is closed; open it again")) }
     }
 

@@ -1,4 +1,5 @@
 import AppendRule
+import EventLog
 
 /// Names a call among those under way.
 typealias CallID = UInt64
@@ -14,19 +15,22 @@ final class AppendRequest: Sendable {
     /// Whether the local index is asked before the record is written. A record with fresh ids that expects nothing
     /// needs no asking.
     let needsCheck: Bool
+    /// Whether the log may take its record a little later, along with others.
+    let mayGather: Bool
     /// From then on the call only settles what it wrote.
     let settleBy: ContinuousClock.Instant
     let deadline: ContinuousClock.Instant
 
     init(
         stream: NameKey, channel: Int, header: RecordHeader, value: [UInt8], needsCheck: Bool,
-        settleBy: ContinuousClock.Instant, deadline: ContinuousClock.Instant
+        mayGather: Bool = false, settleBy: ContinuousClock.Instant, deadline: ContinuousClock.Instant
     ) {
         self.stream = stream
         self.channel = channel
         self.header = header
         self.value = value
         self.needsCheck = needsCheck
+        self.mayGather = mayGather
         self.settleBy = settleBy
         self.deadline = deadline
     }
@@ -114,7 +118,7 @@ struct AppendCall: Sendable {
 enum CallAction: Sendable {
     /// Ask the local index, and tell `checked`.
     case check(CallID, AppendRequest)
-    case write(value: [UInt8], key: [UInt8], channel: Int, tag: UInt64)
+    case write(LogRecord, channel: Int, tag: UInt64)
     case answer(CallID, CallOutcome)
     /// The call is over: its room may be given to another.
     case release(CallID)

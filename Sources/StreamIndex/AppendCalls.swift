@@ -225,8 +225,9 @@ struct AppendCalls: Sendable {
         set(id, .written)
         var value = call.request.value
         RecordEnvelope.restamp(&value, key: call.request.stream.bytes, attempt: attempt, writeID: call.writeID)
-        actions.append(
-            .write(value: value, key: call.request.stream.bytes, channel: call.request.channel, tag: call.writeID))
+        var record = LogRecord(key: call.request.stream.bytes, value: value)
+        record.mayGather = call.request.mayGather && call.refusals == 0
+        actions.append(.write(record, channel: call.request.channel, tag: call.writeID))
     }
 
     /// Writes a cancel record for the call's attempt.
@@ -243,8 +244,8 @@ struct AppendCalls: Sendable {
             expectedStream: subject.expectedStream, attempt: call.attempt, writeID: call.writeID,
             eventCount: subject.eventCount, ids: subject.ids)
         let value = RecordEnvelope.encode(header, events: [], key: call.request.stream.bytes, store: store)
-        actions.append(
-            .write(value: value, key: call.request.stream.bytes, channel: call.request.channel, tag: call.writeID))
+        let record = LogRecord(key: call.request.stream.bytes, value: value)
+        actions.append(.write(record, channel: call.request.channel, tag: call.writeID))
     }
 
     private mutating func own(_ call: inout AppendCall, _ id: CallID) {

@@ -302,7 +302,7 @@ public final class IndexedLog: Sendable {
             stream: NameKey(append.stream),
             channel: partition(of: append.stream.span, partitions: identity.partitions), header: header,
             value: value, needsCheck: append.expectation != .any || !append.hasFreshIDs,
-            settleBy: settleBy, deadline: deadline)
+            mayGather: append.mayGather && append.expectation == .any, settleBy: settleBy, deadline: deadline)
     }
 
     // MARK: - Reads

@@ -24,10 +24,12 @@ public struct ProposedAppend: Sendable {
     /// Whether the ids were made for this append and are known to be new.
     public var hasFreshIDs: Bool
     public var deadline: Duration
+    /// Whether the log may take it a little later, along with others.
+    public var mayGather: Bool
 
     public init(
         stream: [UInt8], expectation: Expectation, events: [ProposedEvent], ids: [(high: UInt64, low: UInt64)],
-        hasFreshIDs: Bool, deadline: Duration
+        hasFreshIDs: Bool, deadline: Duration, mayGather: Bool = false
     ) {
         self.stream = stream
         self.expectation = expectation
@@ -35,6 +37,7 @@ public struct ProposedAppend: Sendable {
         self.ids = ids
         self.hasFreshIDs = hasFreshIDs
         self.deadline = deadline
+        self.mayGather = mayGather
     }
 }
 

@@ -169,8 +169,8 @@ final class Proposer: Sendable {
             for action in state.calls.takeActions() {
                 switch action {
                 case .check(let id, let request): checks.append((id, request))
-                case .write(let value, let key, let channel, let tag):
-                    log.append(LogRecord(key: key, value: value), to: channel, tag: LogTag(number: tag))
+                case .write(let record, let channel, let tag):
+                    log.append(record, to: channel, tag: LogTag(number: tag))
                 case .answer(let id, let outcome):
                     if let promise = state.promises.removeValue(forKey: id) { answers.append((promise, outcome)) }
                     if let began = state.entries[id]?.began {

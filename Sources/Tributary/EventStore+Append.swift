@@ -93,7 +93,9 @@ extension EventStore {
     // MARK: - One append
 
     /// Checks an append and hands it in.
-    func submit(_ append: NewAppend, deadline: Duration) async throws(AppendError) -> PendingAppend {
+    func submit(
+        _ append: NewAppend, deadline: Duration, mayGather: Bool = false
+    ) async throws(AppendError) -> PendingAppend {
         let events: [ProposedEvent]
         do throws(InvalidInput) {
             events = try InvalidInput.check(append.events, to: append.stream, append.expected, options)
@@ -105,7 +107,7 @@ extension EventStore {
         for index in append.events.indices { ids.append(append.events[index].id.numbers) }
         let proposed = ProposedAppend(
             stream: append.stream.utf8, expectation: append.expected.proposed, events: events, ids: ids,
-            hasFreshIDs: append.events[0].hasFreshID, deadline: deadline)
+            hasFreshIDs: append.events[0].hasFreshID, deadline: deadline, mayGather: mayGather)
         return await index.submit(proposed)
     }
 

@@ -24,7 +24,7 @@ private func record(_ number: UInt64) -> KafkaRecord {
         default:
             let tag = UInt64.random(in: 0..<next)
             let index = model.firstIndex(of: tag)
-            #expect(records.remove(tag) == (index != nil))
+            #expect((records.remove(tag) != nil) == (index != nil))
             if let index { model.remove(at: index) }
         }
         #expect(records.count == model.count)
@@ -42,7 +42,7 @@ private func record(_ number: UInt64) -> KafkaRecord {
     records.add(record(0), 0)
     for tag in 1..<100_000 as Range<UInt64> {
         records.add(record(tag), tag)
-        let isRemoved = tag > 10 ? records.remove(tag - 10) : true
+        let isRemoved = tag > 10 ? records.remove(tag - 10) != nil : true
         #expect(isRemoved)
         if tag % 1_000 == 0 { #expect(records.keptCount <= 2 * records.count + KafkaLimits.waitingHoles) }
     }

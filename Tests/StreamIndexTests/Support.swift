@@ -215,7 +215,8 @@ struct Machine {
         for action in calls.takeActions() {
             switch action {
             case .check(let id, let request): checks.append((id, request))
-            case .write(let value, let key, _, let tag):
+            case .write(let record, _, let tag):
+                let (key, value) = (record.key ?? [], record.value ?? [])
                 written.append(WrittenRecord(header: parsed(value, key), stream: key, tag: tag))
             case .answer(let id, let outcome):
                 answers[id, default: []].append(outcome)

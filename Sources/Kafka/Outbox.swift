@@ -1,0 +1,137 @@
+/// Records on their way to the client library, and which of them may go.
+///
+/// Most go at once: nobody should wait. But behind some of its partition that are in flight the library would keep a record
+/// until those are acknowledged, and burn a processor meanwhile; and what may gather waits for company, since a small
+/// batch costs a broker as much as a large one. Both stay here, by partition, so that one which nobody leads holds up no
+/// other.
+struct Outbox: Sendable {
+    private struct Lane: Sendable {
+        var waiting = WaitingRecords()
+        var waitingBytes = 0
+        var inFlight = 0
+        /// Whether what waits has gathered long enough, or something behind it may not wait.
+        var isDue = false
+    }
+
+    struct Place: Hashable, Sendable {
+        var topic: Int
+        var partition: Int
+    }
+
+    /// What became of a record that was handed to the library.
+    enum Handed {
+        case taken, refused
+        /// It takes none now.
+        case notNow
+    }
+
+    private var lanes: [Lane] = []
+    private var numbers: [Place: Int] = [:]
+    /// The lane to begin with when there is room again, so that each gets its turn.
+    private var turn = 0
+    private(set) var waitingCount = 0
+    private(set) var inFlightRecords = 0
+    private(set) var inFlightBytes = 0
+
+    /// Whether something waits that would go if the library had room.
+    var isBlocked: Bool { lanes.contains { $0.isDue } }
+
+    /// False: the record gathers, until the next `fallDue`.
+    mutating func add(_ record: KafkaRecord, _ tag: UInt64) -> Bool {
+        let number = number(of: Place(topic: record.topic, partition: record.partition))
+        lanes[number].waiting.add(record, tag)
+        lanes[number].waitingBytes += record.byteCount
+        waitingCount += 1
+        if !record.mayGather || lanes[number].waitingBytes >= KafkaLimits.gatheredBytes { lanes[number].isDue = true }
+        return lanes[number].isDue
+    }
+
+    private mutating func number(of place: Place) -> Int {
+        if let number = numbers[place] { return number }
+        lanes.append(Lane())
+        numbers[place] = lanes.count - 1
+        return lanes.count - 1
+    }
+
+    /// Everything has gathered long enough.
+    mutating func fallDue() {
+        for number in lanes.indices where lanes[number].waiting.count > 0 { lanes[number].isDue = true }
+    }
+
+    /// False: it is not here.
+    mutating func remove(_ tag: UInt64) -> Bool {
+        for number in lanes.indices {
+            guard let record = lanes[number].waiting.remove(tag) else { continue }
+            left(number, record)
+            return true
+        }
+        return false
+    }
+
+    private mutating func left(_ number: Int, _ record: KafkaRecord) {
+        lanes[number].waitingBytes -= record.byteCount
+        waitingCount -= 1
+        if lanes[number].waiting.count == 0 { lanes[number].isDue = false }
+    }
+
+    /// Hands over what may go; `hand` says what the library made of a record.
+    mutating func pump(_ hand: (KafkaRecord, UInt64) -> Handed) {
+        guard waitingCount > 0 else { return }
+        for step in lanes.indices {
+            let number = (turn + step) % lanes.count
+            guard pump(number, hand) else {
+                turn = number
+                return
+            }
+        }
+    }
+
+    /// False: the library takes no more, of no partition.
+    private mutating func pump(_ number: Int, _ hand: (KafkaRecord, UInt64) -> Handed) -> Bool {
+        guard lanes[number].isDue, lanes[number].inFlight < KafkaLimits.flightOfAPartition else { return true }
+        var batch = 0
+        while batch < KafkaLimits.batchBytes, let (record, tag) = lanes[number].waiting.first {
+            let bytes = record.byteCount
+            guard inFlightRecords < KafkaLimits.inFlightRecords,
+                inFlightRecords == 0 || inFlightBytes + bytes <= KafkaLimits.inFlightBytes
+            else { return false }
+            let handed = hand(record, tag)
+            if handed == .notNow { return false }
+            lanes[number].waiting.removeFirst()
+            left(number, record)
+            batch += bytes
+            guard handed == .taken else { continue }
+            lanes[number].inFlight += 1
+            inFlightRecords += 1
+            inFlightBytes += bytes
+        }
+        return true
+    }
+
+    /// The library has answered for a record.
+    mutating func landed(_ place: Place, bytes: Int) {
+        if let number = numbers[place] { lanes[number].inFlight -= 1 }
+        inFlightRecords -= 1
+        inFlightBytes -= bytes
+    }
+
+    /// The library is gone with all that it had.
+    mutating func forgetFlight() {
+        for number in lanes.indices { lanes[number].inFlight = 0 }
+        inFlightRecords = 0
+        inFlightBytes = 0
+    }
+
+    /// Takes out what waits, in order within a partition.
+    mutating func takeWaiting() -> [(record: KafkaRecord, tag: UInt64)] {
+        var taken: [(record: KafkaRecord, tag: UInt64)] = []
+        for number in lanes.indices {
+            while let first = lanes[number].waiting.first {
+                taken.append(first)
+                lanes[number].waiting.removeFirst()
+                left(number, first.record)
+            }
+        }
+        return taken
+    }
+}
