@@ -14,16 +14,28 @@ extension RecordEnvelope {
     public static func encode(
         _ header: RecordHeader, events: [EventContent], key: [UInt8], store: StoreID
     ) -> [UInt8] {
+        // By index: an event that is copied is some references counted up and down.
+        var eventBytes = 0
+        for index in events.indices { eventBytes += events[index].byteCount }
+        return encode(header, eventBytes: eventBytes, key: key, store: store) { writer in
+            for index in events.indices { writer.add(events[index]) }
+        }
+    }
+
+    /// As for events that are at hand, without a copy of them.
+    ///
+    /// - Parameters:
+    ///   - eventBytes: about what the events take, `EventWriter.byteCount` of each.
+    ///   - write: adds as many events as the header says; for a cancel none.
+    public static func encode(
+        _ header: RecordHeader, eventBytes: Int, key: [UInt8], store: StoreID, _ write: (inout EventWriter) -> Void
+    ) -> [UInt8] {
         precondition(header.kind.isKeyedByName, "the record has an encoder of its own")
         precondition(header.ids.count == header.eventCount, "one id for each event")
-        precondition(events.count == (header.kind == .cancel ? 0 : header.eventCount), "as many as the header says")
-        // By index: an event that is copied is some references counted up and down.
-        var bodyBytes = 0
-        for index in events.indices { bodyBytes += events[index].bodyBytes }
-        var value = start(header, partition: 0, store: store, bodyBytes: bodyBytes)
-        for index in events.indices { add(events[index], to: &value) }
-        finish(&value, key: key)
-        return value
+        var writer = EventWriter(start(header, partition: 0, store: store, bodyBytes: eventBytes))
+        write(&writer)
+        precondition(writer.count == (header.kind == .cancel ? 0 : header.eventCount), "as many as the header says")
+        return writer.finish(key: key)
     }
 
     /// Makes the value the next try of the same record.
@@ -113,29 +125,6 @@ extension RecordEnvelope {
             precondition(EnvelopeLimits.expectedVersion.contains(version), "an expected version is 0 or more")
             return (ExpectationCode.exactly, version)
         }
-    }
-
-    private static func add(_ event: EventContent, to value: inout [UInt8]) {
-        precondition(event.schemaVersion >= 1, "a schema version is 1 or more")
-        value.add(UInt32(event.data.count))
-        value.add(UInt32(event.metadata?.count ?? 0))
-        value.add(event.schemaVersion)
-        value.add(UInt16(event.type.count))
-        value.add(UInt16(event.contentType.count))
-        value.append(UInt8(event.correlationID?.count ?? 0))
-        value.append(UInt8(event.causationID?.count ?? 0))
-        let flags =
-            (event.metadata == nil ? 0 : Layout.hasMetadata)
-            | (event.correlationID == nil ? 0 : Layout.hasCorrelationID)
-            | (event.causationID == nil ? 0 : Layout.hasCausationID)
-        value.append(flags)
-        value.append(0)
-        value += event.type
-        value += event.contentType
-        if let id = event.correlationID { value += id }
-        if let id = event.causationID { value += id }
-        value += event.data
-        if let metadata = event.metadata { value += metadata }
     }
 
     static func finish(_ value: inout [UInt8], key: [UInt8]) {

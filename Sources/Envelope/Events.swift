@@ -28,12 +28,9 @@ public struct EventContent: Sendable, Equatable {
 
     /// What the event takes in a record, in bytes: its part of the body and its id.
     public var byteCount: Int {
-        Layout.idBytes + bodyBytes
-    }
-
-    var bodyBytes: Int {
-        Layout.eventHeaderBytes + type.count + contentType.count + (correlationID?.count ?? 0)
-            + (causationID?.count ?? 0) + data.count + (metadata?.count ?? 0)
+        EventWriter.byteCount(
+            type: type.count, contentType: contentType.count, correlationID: correlationID?.count,
+            causationID: causationID?.count, data: data.count, metadata: metadata?.count)
     }
 }
 

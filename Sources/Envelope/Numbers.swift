@@ -30,9 +30,8 @@ extension Span<UInt8> {
 
 extension [UInt8] {
     mutating func add<Number: FixedWidthInteger>(_ number: Number) {
-        for shift in stride(from: 0, to: Number.bitWidth, by: 8) {
-            append(UInt8(truncatingIfNeeded: number >> shift))
-        }
+        // All at once: a byte each asks for room each time.
+        unsafe Swift.withUnsafeBytes(of: number.littleEndian) { unsafe append(contentsOf: $0) }
     }
 
     mutating func add(_ id: RecordID) {

@@ -294,10 +294,15 @@ public final class IndexedLog: Sendable {
         _ append: ProposedAppend, settleBy: ContinuousClock.Instant, deadline: ContinuousClock.Instant
     ) -> AppendRequest {
         let header = RecordHeader(
-            kind: .append, expectation: append.expectation.rule, eventCount: append.events.count,
+            kind: .append, expectation: append.expectation.rule, eventCount: append.ids.count,
             ids: append.ids.map { RecordID(high: $0.high, low: $0.low) })
         let value = RecordEnvelope.encode(
-            header, events: append.events.map(\.content), key: append.stream, store: identity.store)
+            header, eventBytes: append.eventBytes, key: append.stream, store: identity.store
+        ) { writer in
+            var events = EventBytes(writer: writer)
+            append.writeEvents(&events)
+            writer = events.writer
+        }
         return AppendRequest(
             stream: NameKey(append.stream),
             channel: partition(of: append.stream.span, partitions: identity.partitions), header: header,
@@ -408,14 +413,4 @@ public final class IndexedLog: Sendable {
 
     /// Why the order channel does not run; nil: it does, or there is none.
     var orderHalt: IndexError? { store.order == nil ? nil : handler.halts.last ?? nil }
-}
-
-extension ProposedAppend {
-    /// What the value of its record takes, known before it is encoded.
-    var recordBytes: Int {
-        var bytes = IndexLimits.recordHeaderBytes
-        // By index, since a copied event is some references counted up and down.
-        for index in events.indices { bytes += events[index].byteCount }
-        return bytes
-    }
 }

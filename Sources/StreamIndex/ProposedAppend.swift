@@ -19,49 +19,59 @@ public struct ProposedAppend: Sendable {
 
     public var stream: [UInt8]
     public var expectation: Expectation
-    public var events: [ProposedEvent]
+    /// One for each event.
     public var ids: [(high: UInt64, low: UInt64)]
+    /// What the events take in the record, ids included: the sum of `EventBytes.count`.
+    public var eventBytes: Int
     /// Whether the ids were made for this append and are known to be new.
     public var hasFreshIDs: Bool
     public var deadline: Duration
     /// Whether the log may take it a little later, along with others.
     public var mayGather: Bool
+    /// Writes the events, in the order of their ids. It is called once there is room for the record.
+    public var writeEvents: @Sendable (inout EventBytes) -> Void
 
     public init(
-        stream: [UInt8], expectation: Expectation, events: [ProposedEvent], ids: [(high: UInt64, low: UInt64)],
-        hasFreshIDs: Bool, deadline: Duration, mayGather: Bool = false
+        stream: [UInt8], expectation: Expectation, ids: [(high: UInt64, low: UInt64)], eventBytes: Int,
+        hasFreshIDs: Bool, deadline: Duration, mayGather: Bool = false,
+        writeEvents: @escaping @Sendable (inout EventBytes) -> Void
     ) {
         self.stream = stream
         self.expectation = expectation
-        self.events = events
         self.ids = ids
+        self.eventBytes = eventBytes
         self.hasFreshIDs = hasFreshIDs
         self.deadline = deadline
         self.mayGather = mayGather
+        self.writeEvents = writeEvents
     }
+
+    /// What the value of its record takes, known before it is encoded.
+    var recordBytes: Int { IndexLimits.recordHeaderBytes + eventBytes }
 }
 
-/// An event to append, as bytes.
-public struct ProposedEvent: Sendable, Equatable {
-    let content: EventContent
+/// The bytes of an append's events in its record.
+public struct EventBytes {
+    var writer: EventWriter
 
-    /// - Parameter metadata: nil and empty differ.
-    public init(
-        type: [UInt8], schemaVersion: UInt32, contentType: [UInt8], correlationID: [UInt8]?, causationID: [UInt8]?,
+    /// Adds an event whose parts were checked (`NameCheck`). Of metadata and ids nil and empty differ.
+    public mutating func add(
+        type: String, schemaVersion: UInt32, contentType: String, correlationID: String?, causationID: String?,
         data: [UInt8], metadata: [UInt8]?
     ) {
-        content = EventContent(
+        writer.add(
             type: type, schemaVersion: schemaVersion, contentType: contentType, correlationID: correlationID,
             causationID: causationID, data: data, metadata: metadata)
     }
 
-    public var type: [UInt8] { content.type }
-    public var contentType: [UInt8] { content.contentType }
-    public var correlationID: [UInt8]? { content.correlationID }
-    public var causationID: [UInt8]? { content.causationID }
-
-    /// What everything that it brings takes in a record, in bytes.
-    public var byteCount: Int { content.byteCount }
+    /// What an event takes in a record, from the lengths of its parts in bytes; its id is counted.
+    public static func count(
+        type: Int, contentType: Int, correlationID: Int?, causationID: Int?, data: Int, metadata: Int?
+    ) -> Int {
+        EventWriter.byteCount(
+            type: type, contentType: contentType, correlationID: correlationID, causationID: causationID, data: data,
+            metadata: metadata)
+    }
 }
 
 /// Checks of names against the bounds of the byte format.
@@ -78,17 +88,17 @@ public enum NameCheck {
         problem(RecordEnvelope.problem(inStreamName: name.span))
     }
 
-    public static func eventType(_ type: [UInt8]) -> Problem? {
-        problem(RecordEnvelope.problem(inEventType: type.span))
+    public static func eventType(_ type: String) -> Problem? {
+        problem(RecordEnvelope.problem(inEventType: type.utf8Span.span))
     }
 
-    public static func contentType(_ type: [UInt8]) -> Problem? {
-        problem(RecordEnvelope.problem(inContentType: type.span))
+    public static func contentType(_ type: String) -> Problem? {
+        problem(RecordEnvelope.problem(inContentType: type.utf8Span.span))
     }
 
     /// Of a correlation or causation id.
-    public static func correlationID(_ id: [UInt8]) -> Problem? {
-        problem(RecordEnvelope.problem(inCorrelationID: id.span))
+    public static func correlationID(_ id: String) -> Problem? {
+        problem(RecordEnvelope.problem(inCorrelationID: id.utf8Span.span))
     }
 
     private static func problem(_ found: NameProblem?) -> Problem? {

@@ -96,18 +96,21 @@ extension EventStore {
     func submit(
         _ append: NewAppend, deadline: Duration, mayGather: Bool = false
     ) async throws(AppendError) -> PendingAppend {
-        let events: [ProposedEvent]
+        let bytes: Int
         do throws(InvalidInput) {
-            events = try InvalidInput.check(append.events, to: append.stream, append.expected, options)
+            bytes = try InvalidInput.check(append.events, to: append.stream, append.expected, options)
         } catch {
             throw .invalid(error)
         }
         var ids: [(high: UInt64, low: UInt64)] = []
-        ids.reserveCapacity(events.count)
+        ids.reserveCapacity(append.events.count)
         for index in append.events.indices { ids.append(append.events[index].id.numbers) }
         let proposed = ProposedAppend(
-            stream: append.stream.utf8, expectation: append.expected.proposed, events: events, ids: ids,
-            hasFreshIDs: append.events[0].hasFreshID, deadline: deadline, mayGather: mayGather)
+            stream: append.stream.utf8, expectation: append.expected.proposed, ids: ids, eventBytes: bytes,
+            hasFreshIDs: append.events[0].hasFreshID, deadline: deadline, mayGather: mayGather
+        ) { [events = append.events] bytes in
+            for index in events.indices { events[index].write(to: &bytes) }
+        }
         return await index.submit(proposed)
     }
 
@@ -189,6 +192,14 @@ extension EventStore {
         } catch let error as StoreError {
             throw AppendError.store(error)
         }
+    }
+}
+
+extension NewEvent {
+    fileprivate func write(to bytes: inout EventBytes) {
+        bytes.add(
+            type: type, schemaVersion: schemaVersion, contentType: contentType.rawValue, correlationID: correlationID,
+            causationID: causationID, data: data, metadata: metadata)
     }
 }
 

@@ -10,7 +10,7 @@ extension InvalidInput {
         if let category = filter.category {
             try check(NameCheck.streamName(Array(category.utf8)), .category, "a category")
         }
-        for type in filter.types { try check(NameCheck.eventType(Array(type.utf8)), .eventType, "an event type") }
+        for type in filter.types { try check(NameCheck.eventType(type), .eventType, "an event type") }
     }
 
     private static func check(
@@ -26,10 +26,10 @@ extension InvalidInput {
         }
     }
 
-    /// Checks an append, and gives its events as bytes.
+    /// Checks an append, and says how many bytes its events take.
     static func check(
         _ events: [NewEvent], to stream: StreamName, _ expected: ExpectedVersion, _ options: StoreOptions
-    ) throws(InvalidInput) -> [ProposedEvent] {
+    ) throws(InvalidInput) -> Int {
         if stream.isSystem {
             throw InvalidInput(.streamName, "\(stream): names that begin with `$` belong to the store; choose another")
         }
@@ -42,19 +42,11 @@ extension InvalidInput {
                 .tooManyEvents,
                 "an append takes at most \(options.maxEventsPerAppend) events, this one has \(events.count); split it")
         }
-        var proposed: [ProposedEvent] = []
-        proposed.reserveCapacity(events.count)
-        var ids: Set<UUID> = []
-        if events.count > 1 { ids.reserveCapacity(events.count) }
         var bytes = 0
         // By index: an event that is copied is some references counted up and down.
-        for index in events.indices {
-            if events.count > 1, !ids.insert(events[index].id).inserted {
-                throw InvalidInput(.repeatedID, "the events of an append must have different ids")
-            }
-            let next = try check(events[index])
-            bytes += next.byteCount
-            proposed.append(next)
+        for index in events.indices { bytes += try check(events[index]) }
+        if hasRepeatedID(events) {
+            throw InvalidInput(.repeatedID, "the events of an append must have different ids")
         }
         if bytes > options.maxBytesPerAppend {
             throw InvalidInput(
@@ -62,22 +54,32 @@ extension InvalidInput {
                 "an append's events take at most \(options.maxBytesPerAppend) bytes, these take \(bytes); split it, or "
                     + "keep large payloads elsewhere and append a reference")
         }
-        return proposed
+        return bytes
     }
 
-    private static func check(_ event: NewEvent) throws(InvalidInput) -> ProposedEvent {
-        let proposed = ProposedEvent(
-            type: Array(event.type.utf8), schemaVersion: event.schemaVersion,
-            contentType: Array(event.contentType.rawValue.utf8),
-            correlationID: event.correlationID.map { Array($0.utf8) },
-            causationID: event.causationID.map { Array($0.utf8) }, data: event.data, metadata: event.metadata)
-        try check(NameCheck.eventType(proposed.type), .eventType, "an event type")
-        try check(NameCheck.contentType(proposed.contentType), .contentType, "a content type")
-        if let id = proposed.correlationID {
-            try check(NameCheck.correlationID(id), .correlationID, "a correlation id")
+    private static func hasRepeatedID(_ events: [NewEvent]) -> Bool {
+        // Ids made one after the other ascend.
+        var last = events[0].id.numbers
+        var index = 1
+        while index < events.count {
+            let next = events[index].id.numbers
+            guard last < next else { return Set(events.map(\.id)).count < events.count }
+            last = next
+            index += 1
         }
-        if let id = proposed.causationID { try check(NameCheck.correlationID(id), .causationID, "a causation id") }
+        return false
+    }
+
+    /// What the event takes in a record, in bytes.
+    private static func check(_ event: NewEvent) throws(InvalidInput) -> Int {
+        try check(NameCheck.eventType(event.type), .eventType, "an event type")
+        try check(NameCheck.contentType(event.contentType.rawValue), .contentType, "a content type")
+        if let id = event.correlationID { try check(NameCheck.correlationID(id), .correlationID, "a correlation id") }
+        if let id = event.causationID { try check(NameCheck.correlationID(id), .causationID, "a causation id") }
         if event.schemaVersion < 1 { throw InvalidInput(.schemaVersion, "a schema version is 1 or more") }
-        return proposed
+        return EventBytes.count(
+            type: event.type.utf8.count, contentType: event.contentType.rawValue.utf8.count,
+            correlationID: event.correlationID?.utf8.count, causationID: event.causationID?.utf8.count,
+            data: event.data.count, metadata: event.metadata?.count)
     }
 }

@@ -89,17 +89,24 @@ import Testing
     @Test func theSizeIsKnownBeforeTheRecordIs() {
         for count in 1...5 {
             let events = (0..<count).map { number in
-                ProposedEvent(
-                    type: name("Tested"), schemaVersion: 1, contentType: name("text/plain"),
+                EventContent(
+                    type: name("Tested"), contentType: name("text/plain"),
                     correlationID: number % 2 == 0 ? nil : name("correlation"),
                     causationID: number % 3 == 0 ? nil : name("cause"), data: Array(repeating: 7, count: number * 100),
                     metadata: number == 1 ? nil : Array(repeating: 8, count: number))
             }
             let header = RecordHeader(kind: .append, eventCount: count, ids: (0..<count).map { id($0) })
-            let value = RecordEnvelope.encode(header, events: events.map(\.content), key: name("S"), store: testStore)
+            let value = RecordEnvelope.encode(header, events: events, key: name("S"), store: testStore)
             let append = ProposedAppend(
-                stream: name("S"), expectation: .any, events: events, ids: header.ids.map { ($0.high, $0.low) },
-                hasFreshIDs: true, deadline: .seconds(1))
+                stream: name("S"), expectation: .any, ids: header.ids.map { ($0.high, $0.low) },
+                eventBytes: events.reduce(0) {
+                    $0
+                        + EventBytes.count(
+                            type: $1.type.count, contentType: $1.contentType.count,
+                            correlationID: $1.correlationID?.count, causationID: $1.causationID?.count,
+                            data: $1.data.count, metadata: $1.metadata?.count)
+                }, hasFreshIDs: true, deadline: .seconds(1)
+            ) { _ in }
             #expect(append.recordBytes == value.count)
         }
     }

@@ -25,13 +25,7 @@ import Testing
     private func append(
         _ index: IndexedLog, _ number: Int, _ stream: String = "S", deadline: Duration = .seconds(3_600)
     ) async -> PendingAppend {
-        let event = ProposedEvent(
-            type: name("Tested"), schemaVersion: 1, contentType: name("text/plain"), correlationID: nil,
-            causationID: nil, data: [], metadata: nil)
-        return await index.submit(
-            ProposedAppend(
-                stream: name(stream), expectation: .any, events: [event],
-                ids: [(high: id(number).high, low: id(number).low)], hasFreshIDs: true, deadline: deadline))
+        await index.submit(ProposedAppend(stream, ids: [id(number)], deadline: deadline))
     }
 
     private func stream(in partition: Int, _ index: IndexedLog) throws -> String {

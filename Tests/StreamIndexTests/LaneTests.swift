@@ -29,13 +29,8 @@ import Testing
     }
 
     private func appendFirst(_ index: IndexedLog) async -> CallOutcome {
-        let event = ProposedEvent(
-            type: name("Tested"), schemaVersion: 1, contentType: name("text/plain"), correlationID: nil,
-            causationID: nil, data: [], metadata: nil)
-        return await index.submit(
-            ProposedAppend(
-                stream: name("S"), expectation: .noStream, events: [event], ids: [(high: id(1).high, low: id(1).low)],
-                hasFreshIDs: false, deadline: .seconds(60))
+        await index.submit(
+            ProposedAppend("S", .noStream, ids: [id(1)], hasFreshIDs: false, deadline: .seconds(60))
         ).outcome()
     }
 

@@ -25,13 +25,7 @@ import Testing
     }
 
     private func append(_ index: IndexedLog, _ number: Int, _ stream: String = "S") async -> PendingAppend {
-        let event = ProposedEvent(
-            type: name("Tested"), schemaVersion: 1, contentType: name("text/plain"), correlationID: nil,
-            causationID: nil, data: [], metadata: nil)
-        return await index.submit(
-            ProposedAppend(
-                stream: name(stream), expectation: .any, events: [event],
-                ids: [(high: id(number).high, low: id(number).low)], hasFreshIDs: true, deadline: .seconds(3_600)))
+        await index.submit(ProposedAppend(stream, ids: [id(number)]))
     }
 
     private func version(_ pending: PendingAppend) async -> Int64? {
@@ -226,14 +220,8 @@ import Testing
         try await withIndex { index, log in
             let found = Monitor<[KnownChannel]>([])
             let first = await append(index, 1)
-            let event = ProposedEvent(
-                type: name("Tested"), schemaVersion: 1, contentType: name("text/plain"), correlationID: nil,
-                causationID: nil, data: [], metadata: nil)
             // Its turn comes, and it is written, once the first is decided.
-            let second = await index.submit(
-                ProposedAppend(
-                    stream: name("S"), expectation: .exactly(0), events: [event],
-                    ids: [(high: id(2).high, low: id(2).low)], hasFreshIDs: true, deadline: .seconds(3_600)))
+            let second = await index.submit(ProposedAppend("S", .exactly(0), ids: [id(2)]))
             log.onAppend { handler in
                 let known = (handler as? IndexHandler)?.known ?? []
                 found.withLock { $0 += known }

@@ -33,6 +33,28 @@ func content(_ type: String = "Tested", data: Int = 20) -> EventContent {
         data: Array(repeating: 0x20, count: data), metadata: nil)
 }
 
+extension ProposedAppend {
+    /// An append of events without data.
+    init(
+        _ stream: String, _ expectation: Expectation = .any, ids: [RecordID], hasFreshIDs: Bool = true,
+        deadline: Duration = .seconds(3_600)
+    ) {
+        self.init(
+            stream: name(stream), expectation: expectation, ids: ids.map { ($0.high, $0.low) },
+            eventBytes: ids.count
+                * EventBytes.count(
+                    type: 6, contentType: 10, correlationID: nil, causationID: nil, data: 0, metadata: nil),
+            hasFreshIDs: hasFreshIDs, deadline: deadline
+        ) { bytes in
+            for _ in ids {
+                bytes.add(
+                    type: "Tested", schemaVersion: 1, contentType: "text/plain", correlationID: nil, causationID: nil,
+                    data: [], metadata: nil)
+            }
+        }
+    }
+}
+
 /// A model of one partition: what was accepted and killed, in dictionaries. Gathers the facts for the rule.
 struct FactModel {
     struct AppendKey: Hashable {
