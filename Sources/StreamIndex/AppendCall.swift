@@ -85,8 +85,8 @@ struct AppendCall: Sendable {
     var attempt: UInt32 = 0
     /// Of its newest record, which is also the record's tag.
     var writeID: UInt64 = 0
-    /// All write ids of its records, cancels included. One that is written again after *not stored* keeps its own.
-    var writeIDs: [UInt64] = []
+    /// Of its records before that, cancels included. One that is written again after *not stored* keeps its own.
+    var earlierWriteIDs: [UInt64] = []
     /// How often in a row its record could not be stored.
     var refusals = 0
     /// Why it could not be stored the last time.
@@ -100,6 +100,10 @@ struct AppendCall: Sendable {
 
     init(_ request: AppendRequest) {
         self.request = request
+    }
+
+    func hasWritten(_ writeID: UInt64) -> Bool {
+        writeID == self.writeID && writeID != 0 || earlierWriteIDs.contains(writeID)
     }
 
     /// Whether a record of its newest attempt may be in the log, undecided.

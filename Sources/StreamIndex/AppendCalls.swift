@@ -15,12 +15,14 @@ struct AppendCalls: Sendable {
     private struct Stream: Sendable {
         var waiting = CallQueue()
         /// Calls that left `waiting`, in order.
-        var active: [CallID] = []
+        var active = CallIDs()
+
+        var isEmpty: Bool { waiting.isEmpty && active.isEmpty }
     }
 
     private(set) var calls: [CallID: AppendCall] = [:]
     private var streams: [NameKey: Stream] = [:]
-    private var byAppendID: [RecordID: [CallID]] = [:]
+    private var byAppendID: [RecordID: CallIDs] = [:]
     private var owners: [UInt64: CallID] = [:]
     /// Current versions of streams lately written to: saves asking the index.
     private var remembered = NameCache<Int64>(capacity: IndexLimits.rememberedVersions)
@@ -57,11 +59,13 @@ struct AppendCalls: Sendable {
         let id = nextID
         nextID += 1
         calls[id] = AppendCall(request)
-        byAppendID[request.header.appendID, default: []].append(id)
-        streams[request.stream, default: Stream()].waiting.append(id)
+        byAppendID[request.header.appendID, default: CallIDs()].append(id)
         wake(by: request.settleBy)
-        if let error = refusal ?? refusals[request.channel] { finish(id, .failed(error)) }
-        pump(request.stream)
+        change(request.stream) { stream, calls in
+            stream.waiting.append(id)
+            calls.pump(&stream)
+        }
+        if let error = refusal(of: request.channel) { finish(id, .failed(error)) }
         return id
     }
 
@@ -177,23 +181,36 @@ struct AppendCalls: Sendable {
 
     // MARK: - Turns
 
-    /// Starts the calls of a stream whose turn it is.
-    private mutating func pump(_ name: NameKey) {
-        while let id = streams[name]?.waiting.first, let call = calls[id] {
-            guard refusal == nil, refusals[call.request.channel] == nil else { break }
-            guard mayStart(call, streams[name]?.active ?? []) else { return }
-            streams[name]?.waiting.removeFirst()
-            streams[name]?.active.append(id)
-            start(id)
-        }
-        if let stream = streams[name], stream.active.isEmpty, stream.waiting.isEmpty { streams[name] = nil }
+    /// Changes a stream in place: each look by name costs as much as all the rest.
+    private mutating func change(_ name: NameKey, _ body: (inout Stream, inout AppendCalls) -> Void) {
+        var stream = streams.removeValue(forKey: name) ?? Stream()
+        body(&stream, &self)
+        if !stream.isEmpty { streams[name] = stream }
     }
 
-    private func mayStart(_ call: AppendCall, _ active: [CallID]) -> Bool {
+    private func refusal(of channel: Int) -> IndexError? {
+        refusal ?? (refusals.isEmpty ? nil : refusals[channel])
+    }
+
+    private mutating func pump(_ name: NameKey) {
+        change(name) { $1.pump(&$0) }
+    }
+
+    /// Starts the calls of a stream whose turn it is.
+    private mutating func pump(_ stream: inout Stream) {
+        while let id = stream.waiting.first, let call = calls[id] {
+            guard refusal(of: call.request.channel) == nil, mayStart(call, stream.active) else { return }
+            stream.waiting.removeFirst()
+            stream.active.append(id)
+            start(id)
+        }
+    }
+
+    private func mayStart(_ call: AppendCall, _ active: CallIDs) -> Bool {
         guard let last = active.last else { return true }
         guard !call.request.isExclusive, let before = calls[last] else { return false }
         if before.request.isExclusive || unsettled[call.request.stream] != nil { return false }
-        let sameID = byAppendID[call.request.header.appendID] ?? []
+        let sameID = byAppendID[call.request.header.appendID] ?? CallIDs()
         return sameID.count < 2
             || !sameID.contains { other in
                 guard let other = calls[other] else { return false }
@@ -249,8 +266,8 @@ struct AppendCalls: Sendable {
     }
 
     private mutating func own(_ call: inout AppendCall, _ id: CallID) {
+        if call.writeID != 0 { call.earlierWriteIDs.append(call.writeID) }
         call.writeID = nextWriteID()
-        call.writeIDs.append(call.writeID)
         owners[call.writeID] = id
     }
 
@@ -272,7 +289,7 @@ struct AppendCalls: Sendable {
             if call.isFinal { return finish(id, call.wasCancelled ? .cancelled : .notWritten(why)) }
             pause(id, now)
             // What came after it in its stream waits with it, as far as the log has not begun with it.
-            let active = streams[call.request.stream]?.active ?? []
+            let active = streams[call.request.stream]?.active ?? CallIDs()
             for later in active.drop(while: { $0 != id }).dropFirst() {
                 guard let other = calls[later], other.phase == .written else { continue }
                 if withdraw(LogTag(number: other.writeID)) { pause(later, now) }
@@ -301,13 +318,15 @@ struct AppendCalls: Sendable {
 
     private mutating func set(_ id: CallID, _ phase: CallPhase) {
         guard let call = calls[id] else { return }
-        let was = call.phase != .waiting && call.isUnsettled
         calls[id]?.phase = phase
-        let isNow = phase != .waiting && phase != .written
-        if was != isNow {
-            let count = (unsettled[call.request.stream] ?? 0) + (isNow ? 1 : -1)
-            unsettled[call.request.stream] = count == 0 ? nil : count
-        }
+        noteUnsettled(call, isNow: phase != .waiting && phase != .written)
+    }
+
+    private mutating func noteUnsettled(_ call: AppendCall, isNow: Bool) {
+        let was = call.phase != .waiting && call.isUnsettled
+        guard was != isNow else { return }
+        let count = (unsettled[call.request.stream] ?? 0) + (isNow ? 1 : -1)
+        unsettled[call.request.stream] = count == 0 ? nil : count
     }
 
     private mutating func pause(_ id: CallID, _ now: ContinuousClock.Instant) {
@@ -387,9 +406,9 @@ struct AppendCalls: Sendable {
     /// Whoever wrote the record: every call for the same append has its answer.
     private mutating func yes(_ decided: DecidedRecord, _ firstVersion: Int64) {
         // The last first: one that waits is not to be started by the end of the one before it.
-        for id in (byAppendID[decided.header.appendID] ?? []).reversed() {
+        for id in (byAppendID[decided.header.appendID] ?? CallIDs()).reversed() {
             guard let call = calls[id], call.request.isTried(by: decided.header, of: decided.stream) else { continue }
-            let isOwn = call.writeIDs.contains(decided.header.writeID)
+            let isOwn = call.hasWritten(decided.header.writeID)
             // Had a record of this call been accepted, it would have been answered then.
             var isRepeat = true
             if isOwn, case .accepted = decided.decision { isRepeat = false }
@@ -422,23 +441,49 @@ struct AppendCalls: Sendable {
     }
 
     private mutating func finish(_ id: CallID, _ outcome: CallOutcome) {
-        guard let call = calls[id] else { return }
-        set(id, .written)
-        calls[id] = nil
-        pauseEnds[id] = nil
-        for writeID in call.writeIDs { owners[writeID] = nil }
+        guard let call = calls.removeValue(forKey: id) else { return }
+        noteUnsettled(call, isNow: false)
+        if !pauseEnds.isEmpty { pauseEnds[id] = nil }
+        if call.writeID != 0 { owners[call.writeID] = nil }
+        for writeID in call.earlierWriteIDs { owners[writeID] = nil }
         let appendID = call.request.header.appendID
-        byAppendID[appendID]?.removeAll { $0 == id }
-        if byAppendID[appendID]?.isEmpty == true { byAppendID[appendID] = nil }
-        let name = call.request.stream
-        if call.phase == .waiting {
-            streams[name]?.waiting.remove(id)
-        } else if let index = streams[name]?.active.firstIndex(of: id) {
-            streams[name]?.active.remove(at: index)
+        if var same = byAppendID.removeValue(forKey: appendID) {
+            same.remove(id)
+            if !same.isEmpty { byAppendID[appendID] = same }
         }
         if !call.isAnswered { actions.append(.answer(id, outcome)) }
         actions.append(.release(id))
-        pump(name)
+        change(call.request.stream) { stream, calls in
+            if call.phase == .waiting { stream.waiting.remove(id) } else { stream.active.remove(id) }
+            calls.pump(&stream)
+        }
+    }
+}
+
+/// A few calls, in the order in which they came; one takes no memory besides.
+struct CallIDs: Sendable, RandomAccessCollection {
+    private var head: CallID?
+    private var others: [CallID] = []
+
+    var startIndex: Int { 0 }
+    var endIndex: Int { head == nil ? 0 : others.count + 1 }
+
+    subscript(index: Int) -> CallID {
+        if index > 0 { return others[index - 1] }
+        guard let head else { preconditionFailure("there is no call") }
+        return head
+    }
+
+    mutating func append(_ id: CallID) {
+        if head == nil { head = id } else { others.append(id) }
+    }
+
+    mutating func remove(_ id: CallID) {
+        if head == id {
+            head = others.isEmpty ? nil : others.removeFirst()
+        } else if let index = others.firstIndex(of: id) {
+            others.remove(at: index)
+        }
     }
 }
 

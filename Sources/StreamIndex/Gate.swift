@@ -97,12 +97,14 @@ final class Gate: Sendable {
         letIn()
     }
 
-    func leave(bytes: Int = 0) {
-        state.withLock {
-            $0.count -= 1
+    /// So many leave, with so many bytes together.
+    func leave(_ count: Int = 1, bytes: Int = 0) {
+        let isAwaited = state.withLock {
+            $0.count -= count
             $0.bytes -= bytes
+            return !$0.line.isEmpty
         }
-        letIn()
+        if isAwaited { letIn() }
     }
 
     private func letIn() {
@@ -274,6 +276,11 @@ final class Promise<Value: Sendable>: Sendable {
             }
         }
         continuation?.resume(returning: value)
+    }
+
+    /// nil: not yet.
+    var given: Value? {
+        state.withLock { if case .full(let value) = $0 { value } else { nil } }
     }
 
     func value() async -> Value {

@@ -14,7 +14,8 @@ public struct PendingAppend: Sendable {
 
     /// Waits for the outcome; where the task is cancelled, only the waiting ends, as `withdrawn`, and the append goes on.
     public func outcomeUnlessCancelled() async -> CallOutcome {
-        await withTaskCancellationHandler {
+        if let outcome = promise.given { return outcome }
+        return await withTaskCancellationHandler {
             await promise.value()
         } onCancel: {
             promise.fulfil(.withdrawn)
@@ -34,10 +35,16 @@ public struct PendingAppend: Sendable {
 final class Proposer: Sendable {
     private struct State: Sendable {
         var calls: AppendCalls
-        var promises: [CallID: Promise<CallOutcome>] = [:]
-        var entries: [CallID: (size: Int, began: ContinuousClock.Instant)] = [:]
+        var entries: [CallID: Entry] = [:]
         var figures = AppendFigures()
         var timerAt: ContinuousClock.Instant?
+    }
+
+    /// Of a call whose room was not given back yet.
+    private struct Entry: Sendable {
+        let promise: Promise<CallOutcome>
+        let size: Int
+        let began: ContinuousClock.Instant
     }
 
     private struct Timer: Sendable {
@@ -110,8 +117,7 @@ final class Proposer: Sendable {
         var id: CallID = 0
         step { state in
             id = state.calls.submit(request)
-            state.promises[id] = promise
-            state.entries[id] = (size, began)
+            state.entries[id] = Entry(promise: promise, size: size, began: began)
         }
         return PendingAppend(id: id, promise: promise, proposer: self)
     }
@@ -163,22 +169,23 @@ final class Proposer: Sendable {
     private func step(_ body: (inout State) -> Void) {
         var answers: [(Promise<CallOutcome>, CallOutcome)] = []
         var checks: [(CallID, AppendRequest)] = []
-        var released: [Int] = []
+        var released = (count: 0, bytes: 0)
         let wakeAt: ContinuousClock.Instant? = state.withLock { state in
             body(&state)
-            for action in state.calls.takeActions() {
+            let actions = state.calls.takeActions()
+            let now = ContinuousClock.now
+            for action in actions {
                 switch action {
                 case .check(let id, let request): checks.append((id, request))
                 case .write(let record, let channel, let tag):
                     log.append(record, to: channel, tag: LogTag(number: tag))
                 case .answer(let id, let outcome):
-                    if let promise = state.promises.removeValue(forKey: id) { answers.append((promise, outcome)) }
-                    if let began = state.entries[id]?.began {
-                        state.figures.note(outcome, after: began.duration(to: .now))
-                    }
+                    guard let entry = state.entries[id] else { break }
+                    answers.append((entry.promise, outcome))
+                    state.figures.note(outcome, after: entry.began.duration(to: now))
                 case .release(let id):
-                    state.promises[id] = nil
-                    released.append(state.entries.removeValue(forKey: id)?.size ?? 0)
+                    released.count += 1
+                    released.bytes += state.entries.removeValue(forKey: id)?.size ?? 0
                 }
             }
             guard let wakeAt = state.calls.wakeAt, wakeAt < state.timerAt ?? .distant else { return nil }
@@ -186,9 +193,9 @@ final class Proposer: Sendable {
             return wakeAt
         }
         for (promise, outcome) in answers { promise.fulfil(outcome) }
-        for size in released {
-            inFlight.subtract(1, ordering: .acquiringAndReleasing)
-            gate.leave(bytes: size)
+        if released.count > 0 {
+            inFlight.subtract(released.count, ordering: .acquiringAndReleasing)
+            gate.leave(released.count, bytes: released.bytes)
         }
         for (id, request) in checks { check(id, request) }
         if let wakeAt { inTimer(wakeAt) }

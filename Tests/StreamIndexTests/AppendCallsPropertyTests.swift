@@ -129,7 +129,7 @@ private struct Play {
             machine.written = []
             for record in records {
                 authors[record.header.writeID] =
-                    machine.calls.calls.first { $0.value.writeIDs.contains(record.header.writeID) }?.key
+                    machine.calls.calls.first { $0.value.hasWritten(record.header.writeID) }?.key
                 take(record)
             }
         }
