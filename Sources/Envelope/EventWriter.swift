@@ -7,6 +7,13 @@ public struct EventWriter {
         self.value = value
     }
 
+    /// Moves what was written to who asks: two that have it would copy it.
+    public mutating func take() -> EventWriter {
+        var taken = EventWriter([])
+        swap(&taken, &self)
+        return taken
+    }
+
     /// Adds an event, within `EnvelopeLimits`. Of metadata and ids nil and empty differ.
     public mutating func add(
         type: String, schemaVersion: UInt32, contentType: String, correlationID: String?, causationID: String?,

@@ -10,8 +10,8 @@ final class AppendRequest: Sendable {
     let channel: Int
     /// Of attempt 0.
     let header: RecordHeader
-    /// The encoded record; attempt and write id are stamped in when it is written.
-    let value: [UInt8]
+    /// Encodes the record; attempt and write id are stamped in when it is written.
+    let encoded: @Sendable () -> [UInt8]
     /// Whether the local index is asked before the record is written. A record with fresh ids that expects nothing
     /// needs no asking.
     let needsCheck: Bool
@@ -22,13 +22,13 @@ final class AppendRequest: Sendable {
     let deadline: ContinuousClock.Instant
 
     init(
-        stream: NameKey, channel: Int, header: RecordHeader, value: [UInt8], needsCheck: Bool,
-        mayGather: Bool = false, settleBy: ContinuousClock.Instant, deadline: ContinuousClock.Instant
+        stream: NameKey, channel: Int, header: RecordHeader, needsCheck: Bool, mayGather: Bool = false,
+        settleBy: ContinuousClock.Instant, deadline: ContinuousClock.Instant, encoded: @escaping @Sendable () -> [UInt8]
     ) {
         self.stream = stream
         self.channel = channel
         self.header = header
-        self.value = value
+        self.encoded = encoded
         self.needsCheck = needsCheck
         self.mayGather = mayGather
         self.settleBy = settleBy
@@ -81,6 +81,8 @@ enum CallPhase: Sendable, Equatable {
 /// A call under way.
 struct AppendCall: Sendable {
     let request: AppendRequest
+    /// The record, until it is handed to the log.
+    var value: [UInt8]?
     var phase = CallPhase.waiting
     var attempt: UInt32 = 0
     /// Of its newest record, which is also the record's tag.
@@ -98,8 +100,9 @@ struct AppendCall: Sendable {
     /// The caller has its answer; the rest is settled in the background.
     var isAnswered = false
 
-    init(_ request: AppendRequest) {
+    init(_ request: AppendRequest, value: [UInt8]?) {
         self.request = request
+        self.value = value
     }
 
     func hasWritten(_ writeID: UInt64) -> Bool {

@@ -55,10 +55,11 @@ struct AppendCalls: Sendable {
 
     // MARK: - Inputs
 
-    mutating func submit(_ request: AppendRequest) -> CallID {
+    /// - Parameter value: what `request.encoded` returns, where that was called before, outside of any lock.
+    mutating func submit(_ request: AppendRequest, value: consuming [UInt8]? = nil) -> CallID {
         let id = nextID
         nextID += 1
-        calls[id] = AppendCall(request)
+        calls[id] = AppendCall(request, value: value)
         byAppendID[request.header.appendID, default: CallIDs()].append(id)
         wake(by: request.settleBy)
         change(request.stream) { stream, calls in
@@ -238,9 +239,10 @@ struct AppendCalls: Sendable {
         let isSame = call.phase == .pausing && call.attempt == attempt
         call.attempt = attempt
         if !isSame { own(&call, id) }
+        // The log has the only copy: rarely is another needed.
+        var value = call.value.take() ?? call.request.encoded()
         calls[id] = call
         set(id, .written)
-        var value = call.request.value
         RecordEnvelope.restamp(&value, key: call.request.stream.bytes, attempt: attempt, writeID: call.writeID)
         var record = LogRecord(key: call.request.stream.bytes, value: value)
         record.mayGather = call.request.mayGather && call.refusals == 0

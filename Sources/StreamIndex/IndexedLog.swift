@@ -296,18 +296,19 @@ public final class IndexedLog: Sendable {
         let header = RecordHeader(
             kind: .append, expectation: append.expectation.rule, eventCount: append.ids.count,
             ids: append.ids.map { RecordID(high: $0.high, low: $0.low) })
-        let value = RecordEnvelope.encode(
-            header, eventBytes: append.eventBytes, key: append.stream, store: identity.store
-        ) { writer in
-            var events = EventBytes(writer: writer)
-            append.writeEvents(&events)
-            writer = events.writer
-        }
+        let store = identity.store
         return AppendRequest(
             stream: NameKey(append.stream),
             channel: partition(of: append.stream.span, partitions: identity.partitions), header: header,
-            value: value, needsCheck: append.expectation != .any || !append.hasFreshIDs,
-            mayGather: append.mayGather && append.expectation == .any, settleBy: settleBy, deadline: deadline)
+            needsCheck: append.expectation != .any || !append.hasFreshIDs,
+            mayGather: append.mayGather && append.expectation == .any, settleBy: settleBy, deadline: deadline
+        ) {
+            RecordEnvelope.encode(header, eventBytes: append.eventBytes, key: append.stream, store: store) { writer in
+                var events = EventBytes(writer: writer.take())
+                append.writeEvents(&events)
+                writer = events.writer
+            }
+        }
     }
 
     // MARK: - Reads

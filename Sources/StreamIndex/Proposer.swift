@@ -113,10 +113,12 @@ final class Proposer: Sendable {
             return PendingAppend(id: 0, promise: promise, proposer: self)
         }
         let request = request()
+        // Whoever is at work in the state machine does not wait for the encoding.
+        let value = request.encoded()
         inFlight.add(1, ordering: .acquiringAndReleasing)
         var id: CallID = 0
         step { state in
-            id = state.calls.submit(request)
+            id = state.calls.submit(request, value: value)
             state.entries[id] = Entry(promise: promise, size: size, began: began)
         }
         return PendingAppend(id: id, promise: promise, proposer: self)

@@ -164,11 +164,13 @@ struct Machine {
     ) -> AppendRequest {
         let ids = (0..<events).map { StreamIndexTests.id(number * 1_000 + $0) }
         let header = RecordHeader(kind: kind, expectation: expectation, eventCount: events, ids: ids)
-        let value = RecordEnvelope.encode(
-            header, events: ids.map { _ in content(data: 1) }, key: name(stream), store: testStore)
         return AppendRequest(
-            stream: NameKey(name(stream)), channel: channel, header: header, value: value, needsCheck: check,
-            settleBy: now + .milliseconds(deadline * 3 / 4), deadline: now + .milliseconds(deadline))
+            stream: NameKey(name(stream)), channel: channel, header: header, needsCheck: check,
+            settleBy: now + .milliseconds(deadline * 3 / 4), deadline: now + .milliseconds(deadline)
+        ) {
+            RecordEnvelope.encode(
+                header, events: ids.map { _ in content(data: 1) }, key: name(stream), store: testStore)
+        }
     }
 
     mutating func submit(_ request: AppendRequest) -> CallID {
