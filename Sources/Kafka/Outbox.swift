@@ -18,6 +18,8 @@ struct Outbox: Sendable {
         var partition: Int
     }
 
+    typealias Sent = (record: KafkaRecord, tag: UInt64)
+
     /// What became of a record that was handed to the library.
     enum Handed {
         case taken, refused
@@ -74,8 +76,8 @@ struct Outbox: Sendable {
         if lanes[number].waiting.count == 0 { lanes[number].isDue = false }
     }
 
-    /// Hands over what may go; `hand` says what the library made of a record.
-    mutating func pump(_ hand: (KafkaRecord, UInt64) -> Handed) {
+    /// Hands over what may go, together what is of one partition; `hand` says what the library made of each.
+    mutating func pump(_ hand: ([Sent]) -> [Handed]) {
         guard waitingCount > 0 else { return }
         for step in lanes.indices {
             let number = (turn + step) % lanes.count
@@ -87,25 +89,42 @@ struct Outbox: Sendable {
     }
 
     /// False: the library takes no more, of no partition.
-    private mutating func pump(_ number: Int, _ hand: (KafkaRecord, UInt64) -> Handed) -> Bool {
+    private mutating func pump(_ number: Int, _ hand: ([Sent]) -> [Handed]) -> Bool {
         guard lanes[number].isDue, lanes[number].inFlight < KafkaLimits.flightOfAPartition else { return true }
-        var batch = 0
-        while batch < KafkaLimits.batchBytes, let (record, tag) = lanes[number].waiting.first {
-            let bytes = record.byteCount
-            guard inFlightRecords < KafkaLimits.inFlightRecords,
-                inFlightRecords == 0 || inFlightBytes + bytes <= KafkaLimits.inFlightBytes
-            else { return false }
-            let handed = hand(record, tag)
-            if handed == .notNow { return false }
+        let (batch, hasRoom) = nextBatch(number)
+        let handed = batch.isEmpty ? [] : hand(batch)
+        var left: [Sent] = []
+        for (sent, outcome) in zip(batch, handed) {
+            switch outcome {
+            case .taken:
+                lanes[number].inFlight += 1
+                inFlightRecords += 1
+                inFlightBytes += sent.record.byteCount
+            case .refused: break
+            case .notNow: left.append(sent)
+            }
+        }
+        if left.isEmpty { return hasRoom }
+        for sent in left + take(number) { _ = add(sent.record, sent.tag) }
+        lanes[number].isDue = true
+        return false
+    }
+
+    /// Takes out what goes together; false: more would be over the limits.
+    private mutating func nextBatch(_ number: Int) -> (batch: [Sent], hasRoom: Bool) {
+        var batch: [Sent] = []
+        var bytes = 0
+        while bytes < KafkaLimits.batchBytes, let (record, tag) = lanes[number].waiting.first {
+            let (records, all) = (inFlightRecords + batch.count, inFlightBytes + bytes + record.byteCount)
+            guard records < KafkaLimits.inFlightRecords, records == 0 || all <= KafkaLimits.inFlightBytes else {
+                return (batch, false)
+            }
             lanes[number].waiting.removeFirst()
             left(number, record)
-            batch += bytes
-            guard handed == .taken else { continue }
-            lanes[number].inFlight += 1
-            inFlightRecords += 1
-            inFlightBytes += bytes
+            bytes += record.byteCount
+            batch.append((record, tag))
         }
-        return true
+        return (batch, true)
     }
 
     /// The library has answered for a record.
@@ -123,14 +142,18 @@ struct Outbox: Sendable {
     }
 
     /// Takes out what waits, in order within a partition.
-    mutating func takeWaiting() -> [(record: KafkaRecord, tag: UInt64)] {
-        var taken: [(record: KafkaRecord, tag: UInt64)] = []
-        for number in lanes.indices {
-            while let first = lanes[number].waiting.first {
-                taken.append(first)
-                lanes[number].waiting.removeFirst()
-                left(number, first.record)
-            }
+    mutating func takeWaiting() -> [Sent] {
+        var taken: [Sent] = []
+        for number in lanes.indices { taken += take(number) }
+        return taken
+    }
+
+    private mutating func take(_ number: Int) -> [Sent] {
+        var taken: [Sent] = []
+        while let first = lanes[number].waiting.first {
+            taken.append(first)
+            lanes[number].waiting.removeFirst()
+            left(number, first.record)
         }
         return taken
     }
