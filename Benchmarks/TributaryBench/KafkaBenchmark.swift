@@ -115,7 +115,6 @@ private struct Many: Sendable {
     }
 
     mutating func measureBare(_ peer: BareKafka) async throws {
-        if let only = getenv("TB_ONLY"), String(cString: only) == "store" { return }
         let records = records
         let effort = try await Effort.ofAsync {
             async let received: Void = onOwnThread(named: "peer-reader") { try peer.receive(records.count) }
@@ -126,7 +125,6 @@ private struct Many: Sendable {
     }
 
     mutating func measurePiped(_ store: EventStore, inFlight: Int) async throws {
-        if let only = getenv("TB_ONLY"), String(cString: only) == "bare" { return }
         let appends = appends()
         var watch = Stopwatch()
         let effort = try await Effort.ofAsync {
@@ -200,9 +198,8 @@ private struct KafkaRounds {
         round += 1
         if peerFirst { try await tens.measureBare(peer) }
         try await tens.measurePiped(store, inFlight: inFlight)
-        if getenv("TB_ONLY") == nil { try await tens.measureTasks(store, tasks, &tenTasks) }
+        try await tens.measureTasks(store, tasks, &tenTasks)
         if !peerFirst { try await tens.measureBare(peer) }
-        if getenv("TB_ONLY") != nil { return }
         for index in loads.indices {
             if peerFirst { try await measureBare(index) }
             try await loads[index].measure(store, seconds)
@@ -236,12 +233,6 @@ private struct KafkaRounds {
 
     func report() {
         print(Row.header("op"))
-        if getenv("TB_ONLY") != nil {
-            for row in [tens.bare, tens.piped] where !row.samples.isEmpty { print(row.rateLine) }
-            if tens.bare.samples.isEmpty || tens.piped.samples.isEmpty { return }
-            print(Floor(name: "10 events", tens.piped, tens.bare, \.perSecond, least: 0.5).line)
-            return
-        }
         for row in [tens.bare, tens.piped, tenTasks, ones.bare, ones.piped] { print(row.rateLine) }
         for (index, load) in loads.enumerated() {
             if index < bareLoads.count { print(bareLoads[index].row.line) }
