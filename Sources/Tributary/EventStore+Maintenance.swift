@@ -143,6 +143,7 @@ public struct LogRecordSequence: AsyncSequence, Sendable {
         private let partition: Int
         private var offset: Int64
         private var page = ExplainedPage(nextFrame: 0)
+        private var positions: [Int64?] = []
         private var place = 0
 
         init(_ sequence: LogRecordSequence) {
@@ -160,15 +161,17 @@ public struct LogRecordSequence: AsyncSequence, Sendable {
                 guard (0..<index.partitions).contains(partition) else {
                     throw StoreError(.unavailable, "the store has no partition \(partition)")
                 }
-                page = try await translated {
-                    try await index.records(partition: partition, from: offset, frame: frame)
+                let read = try await translated {
+                    let page = try await index.records(partition: partition, from: offset, frame: frame)
+                    return (page, try await index.positions(of: page.records))
                 }
+                (page, positions) = read
                 place = 0
                 guard let last = page.records.last else { return nil }
                 self.offset = last.offset + 1
             }
             defer { place += 1 }
-            return LogEntry(page.records[place])
+            return LogEntry(page.records[place], firstPosition: positions[place])
         }
     }
 
@@ -176,7 +179,9 @@ public struct LogRecordSequence: AsyncSequence, Sendable {
 }
 
 extension LogEntry {
-    init(_ record: ExplainedRecord) {
+    init(_ record: ExplainedRecord, firstPosition: Int64?) {
+        let events = Int64(max(1, record.eventCount))
+        positions = firstPosition.map { GlobalPosition($0)...GlobalPosition($0 + events - 1) }
         partition = record.partition
         offset = record.offset
         createdMilliseconds = record.appendTime

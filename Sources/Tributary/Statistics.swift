@@ -107,4 +107,6 @@ public struct LogEntry: Sendable {
     public let expected: String?
     /// Which attempt of its append the record is; nil for a record that is none.
     public let attempt: UInt32?
+    /// The global positions of the events that it brought; nil: none, or not ordered yet.
+    public let positions: ClosedRange<GlobalPosition>?
 }
