@@ -112,6 +112,18 @@ final class AppliedWaits: Sendable {
         for promise in reached { promise.fulfil(.reached) }
     }
 
+    /// The barrier will not come.
+    func fail(barrier id: RecordID, _ error: IndexError) {
+        let waits = state.withLock { state in
+            let found = state.waits.filter {
+                if case .barrier(_, id) = $0.value.target { true } else { false }
+            }
+            for id in found.keys { state.waits[id] = nil }
+            return found.values.map(\.promise)
+        }
+        for wait in waits { wait.fulfil(.failed(error)) }
+    }
+
     func fail(channel: Int?, _ error: IndexError) {
         let failed: [Promise<Outcome>] = state.withLock { state in
             if let channel { state.failure[channel] = error } else { state.failed = error }

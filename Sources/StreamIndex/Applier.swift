@@ -204,9 +204,9 @@ final class Applier {
             order.skip(entry.offset)
         case .order(let record, let writeID):
             firstPosition = order.place(record, writeID: writeID, entry, batch)
-        case .void(let void, _, _):
+        case .void(let void, _, let writeID):
             try commit(bytes)
-            firstPosition = try order.void(void, at: entry.offset, batch)
+            firstPosition = try order.void(void, writeID: writeID, at: entry.offset, batch)
         }
         note(entry, bytes, code, firstPosition)
     }

@@ -85,7 +85,7 @@ public struct IndexSource: Sendable {
 public final class IndexedLog: Sendable {
     let identity: Identity
     let store: IndexStore
-    private let log: any RecordLog
+    let log: any RecordLog
     /// What the index itself writes is shown to a scan once it is synced.
     let ownSegments: SegmentWriter?
     private let readers: ReadLane

@@ -7,6 +7,12 @@ import GlobalOrder
 import KeyValue
 import Segments
 
+/// How the ranges of order records were judged when they came.
+struct OrderCounts: Equatable, Sendable {
+    var valid: Int64 = 0
+    var ignored: Int64 = 0
+}
+
 /// What came of the order channel since it was asked last.
 struct OrderUpdate: Sendable {
     var state: OrderState
@@ -17,6 +23,9 @@ struct OrderUpdate: Sendable {
     var seen: [(proposer: ProposerID, writeID: UInt64)] = []
     /// Ranges that were taken back.
     var voided: [(proposer: ProposerID, partition: Int)] = []
+    var counts: OrderCounts
+    /// The write ids of the voids that were applied, also of those that were ignored.
+    var voids: [UInt64] = []
 }
 
 /// Not Sendable: it belongs to the log's thread.
@@ -24,10 +33,12 @@ final class OrderLane {
     private let store: IndexStore
     private let view: OrderView
     private var state: OrderState
+    private var counts: OrderCounts
     private var check: OrderCheck
     private var confirmedOffsets: [Int64]
     private var seen: [(proposer: ProposerID, writeID: UInt64)] = []
     private var voided: [(proposer: ProposerID, partition: Int)] = []
+    private var voids: [UInt64] = []
     private var isDirty = false
     /// Whether somebody takes updates.
     var isWatched = false
@@ -40,7 +51,7 @@ final class OrderLane {
     init(_ store: IndexStore, _ view: OrderView) throws(IndexError) {
         self.store = store
         self.view = view
-        state = try store.orderState()
+        (state, counts) = try store.orderState()
         check = try store.orderCheck()
         confirmedOffsets = state.partitions.map(\.nextOffset)
         view.set(check)
@@ -62,6 +73,8 @@ final class OrderLane {
         batch.put(IndexStore.orderRecordKey(entry.offset), value.bytes)
         if isWatched { seen.append((record.proposer, writeID)) }
         let placed = state.apply(record, at: entry.offset)
+        counts.valid += Int64(placed.count)
+        counts.ignored += Int64(record.ranges.count - placed.count)
         put(placed, record, batch)
         isDirty = true
         return placed.first?.firstPosition ?? -1
@@ -79,8 +92,11 @@ final class OrderLane {
     /// Everything before must be in RocksDB.
     ///
     /// - Returns: the first position that it took back; −1: it is ignored.
-    func void(_ void: OrderVoid, at orderOffset: Int64, _ batch: WriteBatch) throws(IndexError) -> Int64 {
+    func void(
+        _ void: OrderVoid, writeID: UInt64, at orderOffset: Int64, _ batch: WriteBatch
+    ) throws(IndexError) -> Int64 {
         isDirty = true
+        if isWatched { voids.append(writeID) }
         let placed = try store.placed(from: void.orderOffset)
         guard let first = state.void(void, at: orderOffset, placed: placed.map(\.range)) else { return -1 }
         view.takeBack(from: first.firstPosition)
@@ -117,7 +133,7 @@ final class OrderLane {
 
     /// Puts what belongs to the batch at hand.
     func write(_ batch: WriteBatch) {
-        if isDirty { batch.put(IndexKey.make(KeyPrefix.order), state.encode()) }
+        if isDirty { batch.put(IndexKey.make(KeyPrefix.order), state.encode(counts)) }
         isDirty = false
     }
 
@@ -199,8 +215,10 @@ final class OrderLane {
         defer {
             seen.removeAll(keepingCapacity: true)
             voided.removeAll(keepingCapacity: true)
+            voids.removeAll(keepingCapacity: true)
         }
         return OrderUpdate(
-            state: state, confirmedOffsets: confirmedOffsets, fault: check.fault, seen: seen, voided: voided)
+            state: state, confirmedOffsets: confirmedOffsets, fault: check.fault, seen: seen, voided: voided,
+            counts: counts, voids: voids)
     }
 }

@@ -70,10 +70,12 @@ struct PlacedEntry: Equatable {
 }
 
 extension OrderState {
-    func encode() -> [UInt8] {
+    func encode(_ counts: OrderCounts) -> [UInt8] {
         var value = IndexKey()
         value.add(nextPosition)
         value.add(nextOrderOffset)
+        value.add(counts.valid)
+        value.add(counts.ignored)
         for partition in partitions {
             value.add(partition.nextOffset)
             value.add(partition.nextSequence)
@@ -84,25 +86,26 @@ extension OrderState {
         return value.bytes
     }
 
-    static func decode(_ value: Span<UInt8>, partitions count: Int) -> OrderState? {
-        guard value.count == 16 + 33 * count else { return nil }
+    static func decode(_ value: Span<UInt8>, partitions count: Int) -> (OrderState, OrderCounts)? {
+        guard value.count == 32 + 33 * count else { return nil }
         let partitions = (0..<count).map { index in
-            let start = 16 + 33 * index
+            let start = 32 + 33 * index
             let proposer = ProposerID(high: value.number64(at: start + 17), low: value.number64(at: start + 25))
             return PartitionOrder(
                 nextOffset: value.signed64(at: start), nextSequence: value.signed64(at: start + 8),
                 newestProposer: value[start + 16] == 0 ? nil : proposer)
         }
-        return OrderState(
+        let state = OrderState(
             partitions: partitions, nextPosition: value.signed64(at: 0), nextOrderOffset: value.signed64(at: 8))
+        return (state, OrderCounts(valid: value.signed64(at: 16), ignored: value.signed64(at: 24)))
     }
 }
 
 extension IndexStore {
-    func orderState() throws(IndexError) -> OrderState {
+    func orderState() throws(IndexError) -> (OrderState, OrderCounts) {
         let count = identity.partitions
         guard let found = try value(of: IndexKey.make(KeyPrefix.order), { OrderState.decode($0, partitions: count) })
-        else { return OrderState(partitions: count) }
+        else { return (OrderState(partitions: count), OrderCounts()) }
         guard let state = found else { throw IndexError.damaged("the state of the order cannot be read") }
         return state
     }

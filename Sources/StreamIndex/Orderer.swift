@@ -1,6 +1,7 @@
 // Proposes to the global order, and lets callers wait for what is ordered. Its inputs come from the log's thread; one
 // thread of its own writes order records when `OrderProposer` says so.
 
+import AppendRule
 import Envelope
 import EventLog
 import GlobalOrder
@@ -11,6 +12,7 @@ final class Orderer: Sendable {
         /// nil: it does not propose yet.
         var proposer: OrderProposer?
         var order: OrderState
+        var counts: OrderCounts
         /// How far each channel was applied.
         var applied: [Int64]
         var flight: (number: UInt64, writeID: UInt64)?
@@ -30,7 +32,7 @@ final class Orderer: Sendable {
     private let channel: Int
     /// What callers wait for: by partition, ordered and as this node decided.
     let waits: AppliedWaits
-    private let id: ProposerID
+    let id: ProposerID
     private let say: IndexSay
     private let timing: ProposerTiming
     private let distort: (@Sendable (OrderRange) -> OrderRange)?
@@ -50,7 +52,7 @@ final class Orderer: Sendable {
             source.orderTiming
             ?? (log.description.isOnlyWriter ? ProposerTiming(takeOverDelay: 1_000_000) : ProposerTiming())
         distort = source.distortOrder
-        state = Monitor(State(order: update.state, applied: applied, fault: update.fault))
+        state = Monitor(State(order: update.state, counts: update.counts, applied: applied, fault: update.fault))
         if let fault = update.fault { say(.error, fault.message) }
     }
 
@@ -61,6 +63,7 @@ final class Orderer: Sendable {
         let now = now
         let newFault: OrderFault? = state.withLock { state in
             state.order = update.state
+            state.counts = update.counts
             defer { state.fault = update.fault }
             state.proposer?.faultyPartition = update.fault?.range.partition
             for step in applied where step.channel < channel {
@@ -79,11 +82,22 @@ final class Orderer: Sendable {
             }
             return update.fault == state.fault ? nil : update.fault
         }
-        waits.applied(nextOffsets: update.confirmedOffsets, barriers: [])
+        waits.applied(nextOffsets: update.confirmedOffsets, barriers: update.voids.map(Self.barrier))
         if let newFault { say(.error, newFault.message) }
     }
 
     func reported(_ reports: [TagReport]) {
+        for report in reports {
+            // What may be in the log is waited for.
+            guard case .notStored(let reason) = report.outcome else { continue }
+            let why =
+                switch reason {
+                case .tooLarge: "it is too large"
+                case .failed(let why), .temporary(let why): why
+                }
+            waits.fail(
+                barrier: Self.barrier(report.tag.number), IndexError(.unavailable, "the void was not written: \(why)"))
+        }
         let now = now
         state.withLock { state in
             guard let flight = state.flight, reports.contains(where: { $0.tag.number == flight.writeID }) else {
@@ -92,6 +106,11 @@ final class Orderer: Sendable {
             state.proposer?.settled(flight.number, .failed, at: now)
             state.flight = nil
         }
+    }
+
+    /// How far the order channel and the partitions were applied.
+    var progress: (order: OrderState, counts: OrderCounts, applied: [Int64]) {
+        state.read { ($0.order, $0.counts, $0.applied) }
     }
 
     // MARK: - Life
@@ -127,12 +146,31 @@ final class Orderer: Sendable {
 
     // MARK: - Voids
 
-    /// Writes a record that declares void what the order record at `orderOffset` says of a partition.
-    func writeVoid(_ void: OrderVoid) {
+    /// Writes a record that declares void what the order record at `orderOffset` says of a partition, and waits until it
+    /// is applied here.
+    func write(_ void: OrderVoid, until deadline: ContinuousClock.Instant) async throws {
+        let writeID = SystemRandom.nextNonzero()
         let value = RecordEnvelope.encodeVoid(
-            void, author: id, writeID: SystemRandom.nextNonzero(), partitions: channel, store: store.identity.store)
-        log.append(LogRecord(key: [], value: value), to: channel, tag: .none)
+            void, author: id, writeID: writeID, partitions: channel, store: store.identity.store)
+        let outcome = await waits.barrier(Self.barrier(writeID), in: channel, until: deadline) { [log, channel] in
+            log.append(LogRecord(key: [], value: value), to: channel, tag: LogTag(number: writeID))
+        }
+        switch outcome {
+        case .reached: return
+        case .failed(let error) where error.code != .deadline: throw error
+        case .failed, .cancelled:
+            let isWithdrawn = log.withdraw(LogTag(number: writeID))
+            if case .cancelled = outcome, isWithdrawn { throw CancellationError() }
+            if isWithdrawn {
+                throw IndexError(.unavailable, "the void was not written: the log took it from nobody; try again")
+            }
+            throw IndexError(
+                .deadline, "it is not known whether the void was written; saying the same again is harmless")
+        }
     }
+
+    /// A void is waited for by its write id.
+    private static func barrier(_ writeID: UInt64) -> RecordID { RecordID(high: 0, low: writeID) }
 
     // MARK: - Its own thread
 
