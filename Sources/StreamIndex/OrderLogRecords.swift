@@ -39,8 +39,8 @@ public struct ExplainedOrderRecord: Sendable {
     public var appendTime: Int64
     public var key: [UInt8]?
     public var value: [UInt8]?
-    /// Which node wrote it, of order and void records.
-    public var author: (high: UInt64, low: UInt64)?
+    /// The id of the node that wrote it, of order and void records.
+    public var author: String?
     public var what: What
 }
 
@@ -111,7 +111,7 @@ extension IndexStore {
         guard try isBefore(0) else { return }
         // Order offsets rise with positions: the last position at which an earlier record's range begins or follows.
         var known: Int64 = 0
-        var beyond = try orderState().nextPosition + 1
+        var beyond = try orderState().0.nextPosition + 1
         while beyond - known > 1 {
             let middle = known + (beyond - known) / 2
             if try isBefore(middle) { known = middle } else { beyond = middle }
@@ -163,10 +163,10 @@ extension IndexStore {
             store: identity.store)
         switch parsed {
         case .order(let order, _):
-            record.author = (order.proposer.high, order.proposer.low)
+            record.author = order.proposer.text
             record.what = .order(try explain(order, at: frame.offset))
         case .void(let void, let author, _):
-            record.author = (author.high, author.low)
+            record.author = author.text
             let voided = try voidedPartitions(at: void.orderOffset)
             record.what = .void(
                 orderOffset: void.orderOffset, partition: void.partition,

@@ -77,7 +77,8 @@ extension EventStore {
         }
     }
 
-    /// Makes the index anew beside the one in use and compares them: digests, offsets, every entry.
+    /// Makes the index anew beside the one in use and compares them: digests, offsets, every entry; with several
+    /// partitions also the order: positions without gaps, each accepted event once, each stream's order kept.
     ///
     /// - Throws: `StoreError`; damage that is found is no error but a problem in the report.
     public func verify(
@@ -85,6 +86,7 @@ extension EventStore {
     ) async throws -> VerifyReport {
         let copy = opened.indexDirectory.map { $0 + ".verify" }
         return try await translated {
+            let order = index.orderSummary
             let summaries = try await index.partitionSummaries()
             let comparison = try await index.compare(directory: copy) {
                 if let copy { try Self.removeIfThere(copy) }
@@ -97,7 +99,8 @@ extension EventStore {
                         partition: $0.partition, offset: $0.appliedOffset, digest: $0.digest,
                         records: $0.appliedOffset + 1)
                 }, events: summaries.reduce(0) { $0 + $1.events }, streams: summaries.reduce(0) { $0 + $1.streams },
-                entriesCompared: comparison.entries, problems: comparison.problems)
+                entriesCompared: comparison.entries, problems: comparison.problems,
+                order: index.hasGlobalOrder ? try orderStatus(order, summaries) : nil)
         }
     }
 
@@ -106,6 +109,7 @@ extension EventStore {
     /// - Throws: `StoreError`.
     public func statistics() async throws -> StoreStatistics {
         try await translated {
+            let order = index.orderSummary
             let summaries = try await index.partitionSummaries()
             let halts = index.halts
             let partitions = summaries.map { summary in
@@ -118,7 +122,8 @@ extension EventStore {
             return StoreStatistics(
                 store: index.storeID, location: opened.log.description.name, partitions: partitions,
                 events: summaries.reduce(0) { $0 + $1.events }, streams: summaries.reduce(0) { $0 + $1.streams },
-                logBytes: index.logBytes, indexBytes: try await index.indexBytes())
+                logBytes: index.logBytes, indexBytes: try await index.indexBytes(),
+                order: index.hasGlobalOrder ? try orderStatus(order, summaries) : nil)
         }
     }
 

@@ -4,14 +4,6 @@ import StreamIndex
 public struct OrderLogEntry: Sendable {
     /// Consecutive records of a partition that a node put into the global order.
     public struct Range: Sendable, Equatable {
-        /// What the range counts: as the order record says, or as this node decided.
-        public struct Content: Sendable, Equatable {
-            /// Events accepted in it: 0 or more.
-            public let events: Int64
-            /// The offsets that brought no event, rising.
-            public let emptyOffsets: [Int64]
-        }
-
         /// The partition, from 0.
         public let partition: Int
         /// The first offset of that partition.
@@ -19,9 +11,9 @@ public struct OrderLogEntry: Sendable {
         /// The last one, inclusive.
         public let lastOffset: Int64
         /// What the record says of these offsets.
-        public let claimed: Content
+        public let claimed: OrderedContent
         /// What this node decided of them; nil: it has not applied all of them, or the range has no place.
-        public let own: Content?
+        public let own: OrderedContent?
         /// What became of it.
         public let state: State
     }
@@ -57,10 +49,18 @@ public struct OrderLogEntry: Sendable {
     public let key: [UInt8]?
     /// The record's value as it is in the log; nil for a null value.
     public let value: [UInt8]?
-    /// The node that wrote an order or void record, as 32 hexadecimal digits; nil for others.
+    /// The node that wrote an order or void record, a lower-case UUID; nil for others.
     public let author: String?
     /// What the record is.
     public let content: Content
+}
+
+/// What came of consecutive records of a partition: as an order record says, or as this node decided.
+public struct OrderedContent: Sendable, Equatable {
+    /// Events accepted in them: 0 or more.
+    public let events: Int64
+    /// The offsets that brought no event, rising.
+    public let emptyOffsets: [Int64]
 }
 
 /// Records of the order channel, read page by page.
@@ -123,7 +123,7 @@ extension OrderLogEntry {
         createdMilliseconds = record.appendTime
         key = record.key
         value = record.value
-        author = record.author.map { NodeID.text($0) }
+        author = record.author
         content =
             switch record.what {
             case .order(let ranges): .order(ranges.map { Range($0) })
@@ -140,10 +140,10 @@ extension OrderLogEntry.Range {
         partition = range.partition
         firstOffset = range.firstOffset
         lastOffset = range.lastOffset
-        claimed = Content(events: range.events, emptyOffsets: range.empty)
+        claimed = OrderedContent(events: range.events, emptyOffsets: range.empty)
         own =
             if let events = range.ownEvents, let empty = range.ownEmpty {
-                Content(events: events, emptyOffsets: empty)
+                OrderedContent(events: events, emptyOffsets: empty)
             } else {
                 nil
             }
@@ -153,15 +153,5 @@ extension OrderLogEntry.Range {
             } else {
                 range.isVoid ? .void : .ignored
             }
-    }
-}
-
-/// The ids of nodes that propose, as people see them.
-enum NodeID {
-    static func text(_ id: (high: UInt64, low: UInt64)) -> String {
-        [id.high, id.low].map { number in
-            let hex = String(number, radix: 16)
-            return String(repeating: "0", count: 16 - hex.count) + hex
-        }.joined()
     }
 }

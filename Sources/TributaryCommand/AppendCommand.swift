@@ -9,6 +9,7 @@ func runAppend(_ arguments: Arguments, _ context: Context) async throws -> ExitC
     let stream = try arguments.stream
     try AppendCheck.check(stream)
     let expected = try expectation(arguments)
+    let isOrdered = try arguments.choice(.acknowledgeAppend, of: ["ordered", "accepted"]) == "ordered"
     let events =
         if let file = arguments[.file] {
             try events(ofFile: file, for: stream, arguments)
@@ -19,7 +20,8 @@ func runAppend(_ arguments: Arguments, _ context: Context) async throws -> ExitC
     return try await context.withStore(creating: .ifMissing) { store in
         let result: AppendResult
         do {
-            result = try await store.append(events, to: stream, expecting: expected)
+            result = try await store.append(
+                events, to: stream, expecting: expected, acknowledge: isOrdered ? .ordered : .accepted)
         } catch let error as AppendError {
             // Whether anybody reads the details changes nothing of the refusal.
             try? context.output.refused(error, stream: stream)
@@ -31,6 +33,10 @@ func runAppend(_ arguments: Arguments, _ context: Context) async throws -> ExitC
             let id = events[0].id.uuidString.lowercased()
             throw Failure(
                 .internalError, "the append was stored, its id is \(id); but \(Failure(error).message)")
+        }
+        if isOrdered, result.positions == nil {
+            StandardError.line(
+                "the append is stored, but was not ordered in time: its positions come later, see tributary order")
         }
         return .done
     }
