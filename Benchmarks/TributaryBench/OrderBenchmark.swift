@@ -9,7 +9,9 @@ enum OrderBenchmark: Benchmark {
     static let name = "order"
     static let summary = "appends acknowledged when ordered, against the same acknowledged when accepted"
     static let options: [BenchmarkOption] = [
-        .word("kafka", "HOST:PORT[,...]", "on these brokers, with topics made for the run and deleted after it; else in memory"),
+        .word(
+            "kafka", "HOST:PORT[,...]",
+            "on these brokers, with topics made for the run and deleted after it; else in memory"),
         .word("partitions", "N[,...]", "of the stores that are measured one after the other (default 1,4,12)"),
         .number("rounds", "how often each row is measured, in turns", 20, quick: 10),
         .number("milliseconds", "how long each row with latencies takes in each round", 200),
@@ -45,8 +47,21 @@ enum OrderBenchmark: Benchmark {
         } catch {
             result = .failure(error)
         }
-        try await BareKafka.delete(topics, servers: servers)
+        try await delete(topics, servers, partitions)
         return try result.get()
+    }
+
+    private static func delete(_ topics: [String], _ servers: String, _ partitions: Int) async throws {
+        try await onOwnThread(named: "peer") {
+            let peer = try BareKafka(
+                servers: servers, topic: topics[0], partitions: partitions, maxMessageBytes: 2 << 20)
+            defer { peer.close() }
+            do {
+                try peer.delete(topics)
+            } catch {
+                print("   the topics \(topics.joined(separator: " and ")) are left behind: \(error)")
+            }
+        }
     }
 
     private static func rounds(_ place: EventStore.Location, _ settings: Settings) async throws -> OrderRounds {
@@ -114,6 +129,8 @@ private struct OrderRounds {
         for acknowledge in both { many.add(try await taskSample(acknowledge), acknowledge) }
     }
 
+    // What is still to be ordered of the sample before is waited for first.
+
     private mutating func writerSample(_ number: Int, _ acknowledge: Acknowledgement) async throws -> Sample {
         guard var writer = writers[acknowledge]?[number] else { preconditionFailure("both have their writers") }
         try await store.waitUntilOrdered()
@@ -134,7 +151,6 @@ private struct OrderRounds {
         (0..<appends).map { NewAppend([Samples.event($0)], to: names[$0 &* 7_919 % names.count]) }
     }
 
-    /// Until all of them are ordered, also where that is not what is waited for: the work is done then.
     private func pipedSample(_ acknowledge: Acknowledgement) async throws -> Sample {
         let appends = newAppends()
         try await store.waitUntilOrdered()
