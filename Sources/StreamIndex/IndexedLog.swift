@@ -217,10 +217,15 @@ public final class IndexedLog: Sendable {
         do {
             if channel == 0, state.nextOffset == 0 {
                 try node.belong(to: try await StoreCreation.identity(of: log))
+            } else if channel == identity.partitions, state.nextOffset == 0 {
+                // The store may have been made before it had an order.
+                try await StoreCreation.begin(channel, of: log, identity)
             }
             return try await comparedEnd(of: channel, state)
         } catch let error as LogError where error.code == .unavailable {
-            source.say(.warning, "partition \(channel) does not answer; what was applied of it can be read: \(error)")
+            source.say(
+                .warning,
+                "\(log.description.name(of: channel)) does not answer; what was applied of it can be read: \(error)")
             return nil
         }
     }

@@ -112,7 +112,7 @@ private final class MockRace: Sendable {
     /// - Parameter isImpatient: the client asks again before a slow broker answers.
     init(shape: RaceShape, isImpatient: Bool = false) async throws {
         cluster = MockCluster(brokers: Self.brokers)
-        cluster.create("shop.events", partitions: Self.partitions, replication: 3)
+        cluster.createStore("shop", partitions: Self.partitions, replication: 3)
         // See mockPlace in KafkaEventLogTests: the imitation takes a batch also where the one before it failed.
         var properties = ["fetch.wait.max.ms": "5", "max.in.flight": "1"]
         if isImpatient { properties["socket.timeout.ms"] = "1000" }

@@ -98,9 +98,9 @@ import TributaryKafka
         let kafka = try KafkaConfiguration(servers: race.location.servers, clientID: "test")
         let topic = race.location.store + ".events"
         return try await onOwnThread(named: "leader") {
-            let inquiry = try KafkaInquiry(kafka, topic: topic, within: .seconds(30))
+            let inquiry = try KafkaInquiry(kafka, topics: [topic], within: .seconds(30))
             defer { inquiry.close() }
-            return try inquiry.partitions()?.first { $0.number == partition }?.leader ?? 1
+            return try inquiry.partitions(of: topic)?.first { $0.number == partition }?.leader ?? 1
         }
     }
 }

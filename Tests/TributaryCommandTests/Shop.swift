@@ -10,7 +10,7 @@ struct Shop {
 
     init(partitions: Int) throws {
         tool = try Tool()
-        cluster.create("shop.events", partitions: partitions)
+        cluster.createStore("shop", partitions: partitions)
         servers = cluster.servers
         // The imitation takes a batch also where the one before it failed, so one is sent at a time.
         _ = try tool.directory.file("kafka.properties", "fetch.wait.max.ms=5\nmax.in.flight=1\n".utf8)

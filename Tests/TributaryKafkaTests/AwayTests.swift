@@ -23,7 +23,7 @@ import TributaryKafka
             cluster.close()
             try? FileManager.default.removeItem(atPath: directory)
         }
-        cluster.create("shop.events", partitions: 3)
+        cluster.createStore("shop", partitions: 3)
         var location = KafkaLocation(
             cluster.servers, store: "shop", index: directory,
             properties: [
@@ -108,7 +108,7 @@ import TributaryKafka
             // Another cluster, whose topic is empty.
             let other = MockCluster()
             defer { other.close() }
-            other.create("shop.events", partitions: 3)
+            other.createStore("shop", partitions: 3)
             other.stop()
             var elsewhere = location
             elsewhere.servers = other.servers

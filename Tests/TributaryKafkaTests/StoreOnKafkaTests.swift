@@ -6,7 +6,7 @@ import TributaryKafka
 
 /// A store on an imitated cluster; it takes a batch also where the one before it failed, so one is sent at a time.
 private func location(_ cluster: MockCluster, partitions: Int) -> KafkaLocation {
-    cluster.create("shop.events", partitions: partitions)
+    cluster.createStore("shop", partitions: partitions)
     var location = KafkaLocation(
         cluster.servers, store: "shop", properties: ["fetch.wait.max.ms": "5", "max.in.flight": "1"])
     location.allowsUnverifiedTopics = true
