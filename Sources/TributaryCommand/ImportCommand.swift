@@ -11,7 +11,7 @@ func runImport(_ arguments: Arguments, _ context: Context) async throws -> ExitC
     let input = try Input(arguments.operands.first ?? Input.standard)
     return try await context.withStore(creating: .ifMissing) { store in
         let source = ImportSource(input, stopsAtBadLine: stops)
-        let run = ImportRun(store, source, input, stops, isOrdered ? .ordered : .accepted)
+        let run = ImportRun(store, source, input, stops, await acknowledgement(isOrdered, store))
         // What is under way when a signal comes is waited for and counted.
         context.interruption.handle { source.stop() }
         try await run.appendAll()

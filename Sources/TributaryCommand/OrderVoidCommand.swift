@@ -14,8 +14,8 @@ func runOrderVoid(_ arguments: Arguments, _ context: Context) async throws -> Ex
         throw Failure(.badInput, "nobody can be asked here (standard input is no terminal): say --yes if you are sure")
     }
     return try await context.withStore { store in
-        try await describe(record, Int(partition), store)
-        if asks { try await ask(context.place.storeName) }
+        // What names nothing is refused by the store.
+        if try await describe(record, Int(partition), store), asks { try await ask(context.place.storeName) }
         let first = try await store.voidOrder(record: record, partition: Int(partition))
         context.output.json.beginObject()
         context.output.json.key("record")
@@ -31,10 +31,14 @@ func runOrderVoid(_ arguments: Arguments, _ context: Context) async throws -> Ex
 }
 
 /// Says what would be declared void, on standard error.
-private func describe(_ record: Int64, _ partition: Int, _ store: EventStore) async throws {
-    guard let entry = try await store.orderRecord(at: record), case .order(let all) = entry.content else { return }
+///
+/// - Returns: whether there is anything.
+private func describe(_ record: Int64, _ partition: Int, _ store: EventStore) async throws -> Bool {
+    guard let entry = try await store.orderRecord(at: record), case .order(let all) = entry.content else {
+        return false
+    }
     let ranges = all.filter { $0.partition == partition && $0.state.isPlaced }
-    guard case .placed(let first)? = ranges.first?.state else { return }
+    guard case .placed(let first)? = ranges.first?.state else { return false }
     let written = Timestamp.text(milliseconds: entry.createdMilliseconds)
     StandardError.line("order record \(record) was written by node \(entry.author ?? "?") at \(written)")
     for range in ranges {
@@ -43,13 +47,19 @@ private func describe(_ record: Int64, _ partition: Int, _ store: EventStore) as
         let own = range.own.map { $0 == range.claimed ? "the same" : $0.text }
         StandardError.line("this node decided: \(own ?? "it has not applied all of them")")
     }
-    let known = max(0, try await store.orderStatus().head.value - first.value)
+    let order = try await store.orderStatus()
+    if order.fault.map({ $0.record != record || $0.partition != partition }) ?? true {
+        StandardError.line("positions have not stopped at it on this node")
+    }
+    let known = max(0, order.head.value - first.value)
     StandardError.line(
-        "positions from \(first) on are given anew; \(known) of them can be read now. Nothing else changes")
+        "all positions from \(first) on are given anew on every node; here \(known) of them can be read now")
+    return true
 }
 
 private func ask(_ name: String) async throws {
     let answer = try await Question.ask("tributary: to declare that void, type the store's name, \(name): ")
+    if answer == nil { StandardError.raw("\n") }
     guard answer == name else {
         throw Failure(.refused, "that was not the store's name: nothing was written")
     }
@@ -64,7 +74,8 @@ extension OrderedContent {
     fileprivate var text: String {
         let shown = emptyOffsets.prefix(20).map { "\($0)" }.joined(separator: ", ")
         let rest = emptyOffsets.count > 20 ? " and \(emptyOffsets.count - 20) more" : ""
-        return "\(events) events" + (emptyOffsets.isEmpty ? ", from every record" : ", none from \(shown)\(rest)")
+        return (events == 1 ? "1 event" : "\(events) events")
+            + (emptyOffsets.isEmpty ? ", from every record" : ", none from \(shown)\(rest)")
     }
 }
 

@@ -51,7 +51,8 @@ private struct Unordered {
     let why: String
 
     var notShown: String {
-        "\(events) accepted events are not ordered yet and not shown (read gives each stream): \(why)"
+        "\(events) accepted event\(events == 1 ? " is" : "s are") not ordered yet and not shown (read gives each stream): "
+            + why
     }
 }
 
