@@ -144,7 +144,10 @@ let package = Package(
         .testTarget(name: "JSONLinesTests", dependencies: ["JSONLines"], swiftSettings: strict),
         .testTarget(
             name: "TributaryCommandTests",
-            dependencies: ["TributaryCommand", "Tributary", "TributaryKafka", "KafkaBrokers"], swiftSettings: strict),
+            dependencies: [
+                "TributaryCommand", "Tributary", "TributaryKafka", "StreamIndex", "GlobalOrder", "KafkaBrokers",
+            ],
+            swiftSettings: strict),
         .testTarget(name: "ReadmeTests", dependencies: ["Tributary", "TributaryKafka"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17

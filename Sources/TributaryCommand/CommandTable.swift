@@ -60,9 +60,8 @@ let commands: [Command] = [
             "Only the first id of an append names it, and each line is an append: of lines of one stream that have the "
                 + "same id the first is stored, the others count as repeats and are not stored again. Events of an append "
                 + "of several that are exported and imported into the same store are stored again, but for the first. "
-                + "Events of one stream keep the file's order. Those of different streams keep it in a store of one "
-                + "partition; over several partitions they are put into one order as they are accepted, which is close to "
-                + "the file's but not the same.", "",
+                + "The order of events of different streams may be another after an import, close to the file's: lines "
+                + "that wait for earlier ones of their stream are passed by others, and partitions by each other.", "",
             "Prints {\"lines\", \"stored\", \"repeats\", \"refused\", \"bad\", \"unsettled\"}, of which the last counts "
                 + "lines that were not written in time or whose outcome is unknown: import them again. Exit code 3 if lines were refused, else 2 if "
                 + "lines were bad.",

@@ -38,6 +38,13 @@ struct Shop {
             code: outcome.code, output: outcome.output, errors: lines.map { $0 + "\n" }.joined())
     }
 
+    /// As `run`, with a terminal at which this was typed.
+    func runAtTerminal(_ arguments: String..., typing text: String, index: String = "index") async throws
+        -> Tool.Outcome
+    {
+        try await tool.runAtTerminal(options(index) + arguments, typing: text)
+    }
+
     /// A script that begins with a command on this cluster.
     func shell(_ script: String) async throws -> Tool.Outcome {
         try await tool.shell("\"$0\" \(options("index").joined(separator: " ")) " + script)

@@ -16,9 +16,9 @@ import Testing
 
         func open() async throws -> EventStore {
             let (records, isWrong) = (records, isWrong)
-            let location = EventStore.Location.log(named: "test", create: {}) { _, _, _ in
-                LocatedLog(log: InMemoryLog(records), notes: [])
-            }
+            let location = EventStore.Location.log(
+                named: "test", create: {},
+                open: { _, _, _ in LocatedLog(log: InMemoryLog(records), notes: []) })
             var options = StoreOptions()
             options.adjustSource = { source in
                 source.orderTiming = ProposerTiming(
@@ -156,9 +156,10 @@ import Testing
             (fault.record, (fault.partition + 1) % 4), (0, 0), (fault.record + 1_000, fault.partition), (-1, 0),
             (fault.record, 4), (fault.record, -1),
         ] {
-            await #expect(throws: OrderVoidError.self, "\(record), \(partition)") {
+            do {
                 try await store.voidOrder(record: record, partition: partition)
-            }
+                Issue.record("\(record), \(partition) was declared void")
+            } catch OrderVoidError.nothingPlaced {}
         }
         #expect(try await store.voidOrder(record: fault.record, partition: fault.partition) == 21)
         // It is there when the call returns.
