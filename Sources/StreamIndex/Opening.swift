@@ -63,7 +63,7 @@ public enum StoreCreation {
             guard bounds.lowerBound == 0 else {
                 throw IndexError(
                     .mismatch,
-                    "partition \(channel) begins at offset \(bounds.lowerBound): what stood before is gone, and with it "
+                    "\(log.description.name(of: channel)) begins at offset \(bounds.lowerBound): what stood before is gone, and with it "
                         + "what makes the log a store; restore the log")
             }
             if writeAt <= .now, bounds.isEmpty {
