@@ -172,32 +172,45 @@ import Testing
 
     /// Without the order channel nothing is ordered: who waits for it hears that at once, and appends go on.
     @Test func aHaltedOrderChannelEndsWaits() async throws {
-        let nodes = OrderNodes()
-        let store = try await nodes.open()
+        let (store, log) = try await hanging(OrderNodes())
         let done = try await store.append(event(), to: try StreamName("S-1"), acknowledge: .ordered)
         #expect(done.positions != nil)
-        // A record of a newer format.
-        let log = InMemoryLog(nodes.records)
-        let first = try #require(try await log.record(at: 0, in: 4))
-        var value = try #require(first.record.value)
-        value[4] = 99
-        log.append(LogRecord(key: [], value: value), to: 4, tag: .none)
-        // Either it waits already, or it finds the channel halted.
-        let later = try await store.append(
-            event(), to: try StreamName("S-2"), acknowledge: .ordered, deadline: .seconds(3_600))
-        if later.positions != nil {
-            let last = try await store.append(
-                event(), to: try StreamName("S-3"), acknowledge: .ordered, deadline: .seconds(3_600))
-            #expect(last.positions == nil)
+        log.hang(4)
+        let waiting = Task {
+            try await store.append(
+                event(), to: try StreamName("S-2"), acknowledge: .ordered, deadline: .seconds(3_600))
         }
+        try await log.waitUntilMissing(4)
+        log.tell(.damaged(channel: 4, "a test"))
+        #expect(try await waiting.value.positions == nil)
+        let token = try await store.append(event(), to: try StreamName("S-3")).token
         let error = await #expect(throws: IndexError.self) {
-            let token = try await store.append(event(), to: try StreamName("S-4")).token
             try await store.index.waitUntilOrdered(
                 token.offset, in: Int(token.partition), until: .now + .seconds(3_600))
         }
-        #expect(error?.code == .halted && error?.message.contains("the order topic is halted") ?? false, "\(error!)")
-        await log.close()
+        #expect(error == IndexError(.halted, "the order topic is halted: a test"))
         await store.close()
+    }
+
+    /// A partition is halted on this node before records that the order speaks of: nothing after them has a position.
+    @Test func aHaltedPartitionEndsWaitsForWhatComesAfterIt() async throws {
+        let nodes = OrderNodes()
+        let (one, log) = try await hanging(nodes)
+        let other = try await nodes.open()
+        let (name, free) = (try stream(in: 2, of: one), try stream(in: 1, of: one))
+        #expect(try await one.append(event(), to: name, acknowledge: .ordered).positions != nil)
+        log.hang(2)
+        #expect(try await other.append(event(), to: name, acknowledge: .ordered).positions != nil)
+        let token = try await other.append(event(), to: free, acknowledge: .ordered).token
+        try await one.index.wait(for: token.offset, in: 1, deadline: .seconds(3_600))
+        let waiting = Task {
+            try await one.index.waitUntilOrdered(token.offset, in: 1, until: .now + .seconds(3_600))
+        }
+        log.tell(.damaged(channel: 2, "a test"))
+        let error = await #expect(throws: IndexError.self) { try await waiting.value }
+        #expect(error == IndexError(.halted, "partition 2 is halted: a test"))
+        await one.close()
+        await other.close()
     }
 
     /// A repeat of an append acknowledged as accepted has the positions that the first one has by now.

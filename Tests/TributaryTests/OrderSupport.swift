@@ -175,6 +175,11 @@ final class HangingLog: RecordLog {
         }
     }
 
+    func tell(_ event: LogEvent) {
+        let handler = state.read { $0.handler }
+        handler?.handle(event)
+    }
+
     func goOn(_ channel: Int) {
         let first = state.withLock { $0.hung.removeValue(forKey: channel) ?? nil }
         if let first { inner.restart(channel: channel, from: first) }
