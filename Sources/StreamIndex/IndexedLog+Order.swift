@@ -96,20 +96,13 @@ extension IndexedLog {
     /// Waits until the record at `offset` is ordered, and this node agrees with what the order says of it.
     ///
     /// - Parameter despiteFault: waits also where positions have stopped: a void may come.
-    /// - Throws: `deadline`, `disputed` where positions have stopped, `closed`.
+    /// - Throws: `deadline`; at once `disputed` where positions have stopped, `halted` where a partition or the order
+    ///   channel has; `closed`.
     public func waitUntilOrdered(
         _ offset: Int64, in partition: Int, until deadline: ContinuousClock.Instant, despiteFault: Bool = false
     ) async throws {
         guard let orderer else { return }
-        if !despiteFault, orderer.waits.reachedOffsets[partition] <= offset, let fault = store.order?.contents.fault {
-            throw IndexError(.disputed, fault.message)
-        }
-        do {
-            try done(await orderer.waits.offset(offset, in: partition, until: deadline))
-        } catch let error as IndexError where error.code == .deadline {
-            guard let fault = store.order?.contents.fault else { throw error }
-            throw IndexError(.disputed, fault.message)
-        }
+        try done(await orderer.waits.offset(offset, in: partition, until: deadline, isPatient: despiteFault))
     }
 
     /// Waits until all that is applied now is ordered.
@@ -168,12 +161,10 @@ extension IndexedLog {
 
 extension IndexStore {
     func position(of sequence: Int64, in partition: Int) throws(IndexError) -> Int64? {
-        guard let order else { return nil }
-        while true {
-            let before = order.contents
-            var lookup = PositionLookup(self, confirmed: before.confirmed)
-            let position = try lookup.position(of: sequence, in: partition)
-            if order.contents.voids == before.voids { return position }
+        guard order != nil else { return nil }
+        return try whileOrderStands { (contents) throws(IndexError) in
+            var lookup = PositionLookup(self, confirmed: contents.confirmed)
+            return try lookup.position(of: sequence, in: partition)
         }
     }
 }

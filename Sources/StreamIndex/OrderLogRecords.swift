@@ -72,10 +72,11 @@ extension IndexedLog {
 
     /// What became of an order record's ranges, each beside what this node decided; nil: there is no such record.
     public func orderRecord(at offset: Int64) async throws -> ExplainedOrderRecord? {
-        guard store.order != nil else { return nil }
+        guard store.order != nil, EnvelopeLimits.orderOffset.contains(offset) else { return nil }
         return try await longJob { [store] in
             try store.inItsWords {
-                guard let place = try store.orderRecordPlaces(offset..<offset + 1).first?.place else { return nil }
+                let walk = store.orderRecordWalk(offset..<offset + 1)
+                guard let place = try store.orderRecordPlace(at: walk)?.place else { return nil }
                 var page: [UInt8] = []
                 let frame = try store.frames([place], into: &page)[0]
                 return try store.explainOrder(frame, page)

@@ -2,6 +2,16 @@ import Envelope
 import GlobalOrder
 import Synchronization
 
+/// For the tests that have to fail without these.
+package struct OrderRules: Sendable {
+    /// A range must begin at its partition's next unordered offset.
+    package var judgesFirstOffset = true
+    /// What a range says is compared with this node's own decisions.
+    package var compares = true
+
+    package init() {}
+}
+
 /// How much of the global order may be told, for readers of any thread.
 final class OrderView: Sendable {
     struct Contents: Sendable {
@@ -35,6 +45,17 @@ final class OrderView: Sendable {
 extension ProposerID {
     /// As UUIDs are written.
     var text: String { StoreID(high: high, low: low).description }
+
+    /// Reads what `text` gives, with or without a line's end.
+    init?(_ text: String) {
+        guard let id = StoreID(text.hasSuffix("\n") ? String(text.dropLast()) : text) else { return nil }
+        self.init(high: id.high, low: id.low)
+    }
+
+    static func random() -> ProposerID {
+        let id = StoreID.random()
+        return ProposerID(high: id.high, low: id.low)
+    }
 }
 
 extension OrderFault {

@@ -11,13 +11,13 @@ final class Orderer: Sendable {
     private struct State: Sendable {
         /// nil: it does not propose yet.
         var proposer: OrderProposer?
-        var order: OrderState
-        var counts: OrderCounts
+        var newest: OrderUpdate
         /// How far each channel was applied.
         var applied: [Int64]
         var flight: (number: UInt64, writeID: UInt64)?
-        var fault: OrderFault?
-        var isClosed = false
+        /// The write ids of records of which the log has said nothing yet.
+        var unsettled: Set<UInt64> = []
+        var isEnded = false
     }
 
     private enum Turn: Sendable {
@@ -45,45 +45,54 @@ final class Orderer: Sendable {
         self.store = store
         channel = store.identity.partitions
         waits = AppliedWaits(nextOffsets: update.confirmedOffsets)
-        id = ProposerID(high: SystemRandom.next(), low: SystemRandom.next())
+        id = source.opened.copy?.node.proposerID() ?? .random()
         say = source.say
         // Nobody else can be ordering where nobody else writes.
         timing =
             source.orderTiming
             ?? (log.description.isOnlyWriter ? ProposerTiming(takeOverDelay: 1_000_000) : ProposerTiming())
         distort = source.distortOrder
-        state = Monitor(State(order: update.state, counts: update.counts, applied: applied, fault: update.fault))
+        state = Monitor(State(newest: update, applied: applied))
         if let fault = update.fault { say(.error, fault.message) }
     }
 
     // MARK: - The log's thread
 
+    /// From the log's thread, or from the one that asked a partition's leader for its end.
+    ///
     /// - Parameter applied: how far channels were applied, in the order in which they were.
     func note(_ update: OrderUpdate, applied: [(channel: Int, next: Int64)]) {
         let now = now
         let newFault: OrderFault? = state.withLock { state in
-            state.order = update.state
-            state.counts = update.counts
-            defer { state.fault = update.fault }
-            state.proposer?.faultyPartition = update.fault?.range.partition
+            let before = state.newest.fault
+            // Of two that cross, the newer counts.
+            if update.number > state.newest.number {
+                state.newest = update
+                state.proposer?.faultyPartition = update.fault?.range.partition
+            }
             for step in applied where step.channel < channel {
                 state.applied[step.channel] = max(state.applied[step.channel], step.next)
                 state.proposer?.applied(partition: step.channel, next: step.next, at: now)
             }
-            state.proposer?.ordered(update.state, at: now)
+            state.proposer?.ordered(state.newest.state, at: now)
             for void in update.voided where void.proposer == id {
                 state.proposer?.ownRangeWasVoided(partition: void.partition)
             }
-            if let flight = state.flight,
-                update.seen.contains(where: { $0.proposer == id && $0.writeID == flight.writeID })
-            {
-                state.proposer?.settled(flight.number, .seen, at: now)
-                state.flight = nil
-            }
-            return update.fault == state.fault ? nil : update.fault
+            for record in update.seen where record.proposer == id { settle(record.writeID, .seen, &state, at: now) }
+            // Under the lock, so that nobody is told of an older state after a newer one.
+            waits.applied(
+                nextOffsets: state.newest.confirmedOffsets, barriers: update.voids.map(Self.barrier),
+                stop: state.newest.stop)
+            return state.newest.fault == before ? nil : state.newest.fault
         }
-        waits.applied(nextOffsets: update.confirmedOffsets, barriers: update.voids.map(Self.barrier))
         if let newFault { say(.error, newFault.message) }
+    }
+
+    private func settle(_ writeID: UInt64, _ outcome: ProposalOutcome, _ state: inout State, at now: Int64) {
+        state.unsettled.remove(writeID)
+        guard let flight = state.flight, flight.writeID == writeID else { return }
+        state.proposer?.settled(flight.number, outcome, at: now)
+        state.flight = nil
     }
 
     func reported(_ reports: [TagReport]) {
@@ -100,17 +109,20 @@ final class Orderer: Sendable {
         }
         let now = now
         state.withLock { state in
-            guard let flight = state.flight, reports.contains(where: { $0.tag.number == flight.writeID }) else {
-                return
-            }
-            state.proposer?.settled(flight.number, .failed, at: now)
-            state.flight = nil
+            for report in reports { settle(report.tag.number, .failed, &state, at: now) }
         }
+    }
+
+    /// A channel is halted, or, where it is nil, all are: without the order channel nothing is ordered any more.
+    func fail(channel: Int?, _ error: IndexError) {
+        guard channel == nil || channel == self.channel else { return }
+        state.withLock { $0.isEnded = true }
+        waits.fail(channel: nil, error)
     }
 
     /// How far the order channel and the partitions were applied.
     var progress: (order: OrderState, counts: OrderCounts, applied: [Int64]) {
-        state.read { ($0.order, $0.counts, $0.applied) }
+        state.read { ($0.newest.state, $0.newest.counts, $0.applied) }
     }
 
     // MARK: - Life
@@ -121,9 +133,9 @@ final class Orderer: Sendable {
         let now = now
         let random = SystemRandom.next()
         state.withLock { state in
-            guard !state.isClosed else { return }
-            var proposer = OrderProposer(id: id, order: state.order, random: random, timing: timing)
-            proposer.faultyPartition = state.fault?.range.partition
+            guard !state.isEnded else { return }
+            var proposer = OrderProposer(id: id, order: state.newest.state, random: random, timing: timing)
+            proposer.faultyPartition = state.newest.fault?.range.partition
             for partition in 0..<channel {
                 proposer.applied(partition: partition, next: state.applied[partition], at: now)
             }
@@ -135,7 +147,7 @@ final class Orderer: Sendable {
 
     /// Proposes nothing more.
     func stop() {
-        state.withLock { $0.isClosed = true }
+        state.withLock { $0.isEnded = true }
         waits.fail(channel: nil, IndexError(.closed, "the store is closed"))
     }
 
@@ -196,11 +208,14 @@ final class Orderer: Sendable {
     }
 
     private func next(_ state: inout State, _ wake: Int64?) -> Turn? {
-        if state.isClosed { return .closed }
-        guard var proposer = state.proposer else { return nil }
+        if state.isEnded { return .closed }
+        // What the log does not take is not heaped up.
+        guard var proposer = state.proposer, state.unsettled.count < IndexLimits.unsettledOrderRecords else {
+            return nil
+        }
         defer { state.proposer = proposer }
         switch proposer.step(at: now) {
-        case .propose(let proposal): return .propose(proposal, state.order)
+        case .propose(let proposal): return .propose(proposal, state.newest.state)
         case .wait(let until): return until == wake ? nil : .wait(until: until)
         }
     }
@@ -231,14 +246,18 @@ final class Orderer: Sendable {
         }
         let writeID = SystemRandom.nextNonzero()
         let now = now
-        state.withLock { state in
+        let isWanted = state.withLock { state in
             if ranges.isEmpty {
                 state.proposer?.settled(proposal.number, .failed, at: now)
-            } else {
-                state.flight = (proposal.number, writeID)
+                return false
             }
+            // One that was given up, and that the log did not get to yet.
+            if let old = state.flight, log.withdraw(LogTag(number: old.writeID)) { state.unsettled.remove(old.writeID) }
+            state.flight = (proposal.number, writeID)
+            state.unsettled.insert(writeID)
+            return !state.isEnded
         }
-        guard !ranges.isEmpty else { return }
+        guard isWanted else { return }
         let value = RecordEnvelope.encodeOrder(
             OrderRecord(proposer: id, ranges: ranges), writeID: writeID, partitions: channel,
             store: store.identity.store)
