@@ -115,6 +115,7 @@ public struct OrderedInterval: Sendable {
     public var count: Int
     /// The longest time between two of them, its begin and its end among them.
     public var longestGap: Duration
+    public var length: Duration
 
     /// - Parameter nodes: whose.
     public init(_ steps: [Step], of nodes: Set<Int>, in interval: ClosedRange<UInt64>) {
@@ -124,5 +125,6 @@ public struct OrderedInterval: Sendable {
         let points = [interval.lowerBound] + times + [interval.upperBound]
         let gap = zip(points, points.dropFirst()).map { $1 - $0 }.max() ?? 0
         longestGap = .nanoseconds(Int64(gap))
+        length = .nanoseconds(Int64(interval.upperBound - interval.lowerBound))
     }
 }

@@ -10,6 +10,8 @@ public struct RaceShape: Codable, Sendable {
     /// The same for all nodes of a race: from it come the appends that several of them make.
     public var seed: UInt64
     public var tasks = 4
+    /// The share of appends that expect nothing, besides those that several nodes make.
+    public var unconditional = 0.25
     /// How many of the tasks have their appends acknowledged when they are ordered.
     public var orderedTasks = 0
     /// Most appends of one task.
@@ -92,7 +94,7 @@ public final class RaceLoad: Sendable {
             return Intent(ids: ids, stream: "New-\(shape.seed)-\(task)-\(number)", expected: .noStream)
         }
         let stream = stream(&random)
-        if random.chance(0.25) { return Intent(ids: ids, stream: stream, expected: .any) }
+        if random.chance(shape.unconditional) { return Intent(ids: ids, stream: stream, expected: .any) }
         return Intent(ids: ids, stream: stream, expected: known[stream].map { .version($0) } ?? .noStream)
     }
 
