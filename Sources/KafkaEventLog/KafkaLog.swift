@@ -54,7 +54,7 @@ public final class KafkaLog: RecordLog {
         of place: KafkaPlace, _ knownPartitions: Int?
     ) async throws(LogError) -> [KafkaTopics.Report] {
         do throws(LogError) {
-            guard place.isOffline else { return try await KafkaTopics.check(place) }
+            guard place.isOffline else { return try await KafkaTopics.check(place, knownPartitions: knownPartitions) }
             throw LogError(
                 .unavailable, "nothing of the store \(place.store) was applied here: it cannot be opened offline")
         } catch {

@@ -118,19 +118,24 @@ public enum KafkaTopics {
 
     /// What the topics are, that of the events first, and what of them a store cannot live with.
     ///
+    /// - Parameter knownPartitions: of the store, where they are known: a topic with others is told by itself, not by the
+    ///   lack of another.
     /// - Throws: `LogError`; `notAStore` where one is missing.
-    public static func check(_ place: KafkaPlace) async throws(LogError) -> [Report] {
+    public static func check(_ place: KafkaPlace, knownPartitions: Int? = nil) async throws(LogError) -> [Report] {
         let reports = try await place.ask { inquiry throws(KafkaError) -> [Report] in try self.reports(inquiry, place) }
-        for report in reports where report.partitions == 0 {
+        let isOther = knownPartitions.map { reports[0].partitions > 0 && $0 != reports[0].partitions } ?? false
+        for report in reports where report.partitions == 0 && !isOther {
             throw LogError(.notAStore, absence(report.topic, place))
         }
         return reports
     }
 
     private static func absence(_ topic: String, _ place: KafkaPlace) -> String {
-        let what = topic == place.orderTopic ? ", which holds the order of a store of several partitions," : ""
-        return "there is no topic \(topic)\(what) at \(place.servers); `tributary topics create --kafka "
-            + "\(place.servers) --store \(place.store)` makes it"
+        let isOrder = topic == place.orderTopic
+        return "there is no topic \(topic)"
+            + (isOrder ? ", which holds the order of a store of several partitions," : "")
+            + " at \(place.servers); `tributary topics create --kafka \(place.servers) --store \(place.store)` makes it"
+            + (isOrder ? "; where partitions were added to a store of one, restore the topic \(place.eventsTopic)" : "")
     }
 
     /// One for each topic, missing ones included. Blocks.

@@ -160,10 +160,13 @@ let commands: [Command] = [
     Command(
         name: "topics create", operands: [], summary: "Make the topics of a store on Kafka.",
         details: [
-            "Makes NAME.events with the settings that a store needs: cleanup.policy=delete, retention.ms=-1, "
+            "Makes NAME.events and, for several partitions, NAME.order with the settings that a store needs: cleanup.policy=delete, retention.ms=-1, "
                 + "retention.bytes=-1, message.timestamp.type=LogAppendTime, max.message.bytes=2097152, and of N copies "
-                + "N-1 in sync. The number of partitions cannot be changed later; with one, everything has one order.",
-            "", "Prints {\"topic\", \"partitions\"} for each topic. Exit code 3: there is one already.", "",
+                + "N-1 in sync. The number of partitions cannot be changed later. Where NAME.events stands as it should be "
+                + "and NAME.order is missing, makes that.",
+            "",
+            "Prints {\"topic\", \"partitions\"} for each topic that it makes. Exit code 3: nothing is missing, or what "
+                + "stands is not as a store needs it.", "",
             "  tributary topics create --kafka localhost:9092 --store shop --partitions 12 --replication 3",
         ],
         options: [.partitions, .replication], run: runTopicsCreate),

@@ -162,10 +162,46 @@ extension RealKafka {
                     "--partitions",
                     "2")
             }
-            let again = try await KafkaLog.open(place)
-            // The store's own creation record tells how many there should be.
-            #expect(again.description.channels == 2)
+            let error = await expectError(.notAStore) { _ = try await KafkaLog.open(place) }
+            #expect(error?.message.contains("where partitions were added") == true)
+            // Where it is known how many there should be, the index says that.
+            let again = try await KafkaLog.open(place, knownPartitions: 1)
+            #expect(again.description.partitions == 2)
             await again.close()
+        }
+
+        /// As after a crash between the two, or of a store that was made before there was an order.
+        @Test func theMissingOrderTopicIsMade() async throws {
+            let place = try await realPlace(.own, partitions: 3)
+            try await onOwnThread(named: "delete-topic") {
+                try RealBroker.own.tool(
+                    "topics", "--bootstrap-server", place.servers, "--delete", "--topic", place.orderTopic)
+            }
+            let error = await expectError(.notAStore) { try await KafkaLog.open(place).close() }
+            for words in [place.orderTopic, "tributary topics create --kafka \(place.servers) --store \(place.store)"] {
+                #expect(error?.message.contains(words) == true)
+            }
+            // Nothing is made for what is not meant, or not right.
+            await expectError(.alreadyExists) { try await KafkaTopics.create(place, partitions: 4) }
+            var strict = place
+            strict.replication = 3
+            await expectError(.alreadyExists) { [strict] in try await KafkaTopics.create(strict) }
+            #expect(try await KafkaTopics.create(place) == [place.orderTopic: 1])
+            #expect(try await KafkaTopics.check(place).allSatisfy { $0.mismatches == [] })
+            await expectError(.alreadyExists) { try await KafkaTopics.create(place) }
+            try await onOwnThread(named: "alter-topic") {
+                try RealBroker.own.tool(
+                    "topics", "--bootstrap-server", place.servers, "--alter", "--topic", place.orderTopic,
+                    "--partitions", "2")
+                try RealBroker.own.tool(
+                    "configs", "--bootstrap-server", place.servers, "--alter", "--entity-type", "topics",
+                    "--entity-name", place.orderTopic, "--add-config", "retention.ms=1000")
+            }
+            let log = try await KafkaLog.open(place)
+            let refusal = try #require(log.description.writeRefusal)
+            #expect(refusal.contains("topic \(place.orderTopic): the number of partitions is 2 and must be 1"))
+            #expect(refusal.contains("--entity-name \(place.orderTopic) --add-config retention.ms=-1"))
+            await log.close()
         }
     }
 

@@ -154,7 +154,7 @@ import Testing
         // What names nothing that is placed is refused.
         for (record, partition) in [
             (fault.record, (fault.partition + 1) % 4), (0, 0), (fault.record + 1_000, fault.partition), (-1, 0),
-            (fault.record, 4), (fault.record, -1),
+            (fault.record, 4), (fault.record, -1), (.max, 0),
         ] {
             do {
                 try await store.voidOrder(record: record, partition: partition)
