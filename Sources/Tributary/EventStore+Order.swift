@@ -60,18 +60,19 @@ extension EventStore {
         record: Int64, partition: Int, deadline: Duration = .seconds(30)
     ) async throws -> GlobalPosition {
         do {
-            let first = try await translated { try await firstPosition(ofRecord: record, partition) }
-            do {
-                try await index.voidOrder(
-                    orderOffset: record, partition: partition, deadline: min(deadline, .seconds(86_400)))
-            } catch let error as IndexError where error.code != .deadline {
-                throw StoreError(error)
-            }
+            let first = try await firstPosition(ofRecord: record, partition)
+            try await index.voidOrder(
+                orderOffset: record, partition: partition, deadline: min(deadline, .seconds(86_400)))
             return first
-        } catch let error as IndexError where error.code == .deadline {
-            throw OrderVoidError.outcomeUnknown
         } catch let error as StoreError {
             throw OrderVoidError.store(error)
+        } catch let error as IndexError {
+            switch error.code {
+            case .deadline: throw OrderVoidError.outcomeUnknown
+            // Another void was before this one.
+            case .mismatch: throw OrderVoidError.nothingPlaced(error.message)
+            default: throw OrderVoidError.store(StoreError(error))
+            }
         }
     }
 

@@ -62,8 +62,12 @@ func runRebuildIndex(_ arguments: Arguments, _ context: Context) async throws ->
 func runCat(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
     let from = try arguments.number(.fromOffset, minimum: 0) ?? 0
     let limit = try arguments.limit
-    if try arguments.text(.partition) == "order" { return try await catOrder(from, limit, context) }
-    let wanted = try arguments.number(.partition, minimum: 0)
+    let place = try arguments.text(.partition)
+    if place == "order" { return try await catOrder(from, limit, context) }
+    let wanted = place.flatMap(Arguments.digits)
+    if let place, wanted == nil {
+        throw Failure(.badInput, "--partition takes a whole number, 0 or more, or order; it was \"\(place)\"")
+    }
     return try await context.withStore { store in
         var partitions = try await store.statistics().partitions.map(\.partition)
         if let wanted {
