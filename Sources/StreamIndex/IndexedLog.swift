@@ -221,16 +221,22 @@ public final class IndexedLog: Sendable {
         do {
             if channel == 0, state.nextOffset == 0 {
                 try node.belong(to: try await StoreCreation.identity(of: log))
-            } else if channel == identity.partitions, state.nextOffset == 0 {
-                // The store may have been made before it had an order.
-                try await StoreCreation.begin(channel, of: log, identity)
             }
+            if channel == identity.partitions, state.nextOffset == 0 { try await beginOrder(source) }
             return try await comparedEnd(of: channel, state)
         } catch let error as LogError where error.code == .unavailable {
-            source.say(
-                .warning,
-                "\(log.description.name(of: channel)) does not answer; what was applied of it can be read: \(error)")
+            let name = log.description.name(of: channel)
+            source.say(.warning, "\(name) does not answer; what was applied of it can be read: \(error)")
             return nil
+        }
+    }
+
+    /// The store may have been made before it had an order.
+    private func beginOrder(_ source: IndexSource) async throws {
+        do {
+            try await StoreCreation.begin(identity.partitions, of: log, identity)
+        } catch let error as IndexError where error.code == .unavailable {
+            source.say(.warning, "nothing is ordered before a node that may write has opened the store: \(error)")
         }
     }
 

@@ -105,8 +105,8 @@ enum LogComparison {
             }
         return IndexError(
             .mismatch,
-            "the index has applied \(log.description.name(of: known.channel)) up to offset \(known.nextOffset - 1), and "
-                + "\(what); \(advice(log))")
+            "the index has applied \(log.description.name(of: known.channel)) up to offset \(known.nextOffset - 1), and \(what); "
+                + advice(log))
     }
 
     private static func advice(_ log: any RecordLog) -> String {
