@@ -11,10 +11,10 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct OrderHistoryTests {
     @Test func promisesHoldOverNodesAndRestarts() async throws {
         var random = seededRandom()
-        for round in 0..<2 {
-            let seed = random.next()
-            let violations = try await OrderRace(seed: seed).run(appends: 60, restarts: 5)
-            #expect(violations == [], "round \(round)")
+        for partitions in [2, 4, 12] {
+            let violations = try await OrderRace(seed: random.next(), partitions: partitions)
+                .run(appends: 50, restarts: 4)
+            #expect(violations == [], "\(partitions) partitions")
         }
     }
 
@@ -59,12 +59,14 @@ private final class OrderRace: Sendable {
     }
 
     private let seed: UInt64
+    private let partitions: Int
     private let rules: OrderRules
     private let lies: Bool
     private let state = Mutex(State())
 
-    init(seed: UInt64, rules: OrderRules = OrderRules(), lies: Bool = false) {
+    init(seed: UInt64, partitions: Int = 4, rules: OrderRules = OrderRules(), lies: Bool = false) {
         self.seed = seed
+        self.partitions = partitions
         self.rules = rules
         self.lies = lies
     }
@@ -85,7 +87,7 @@ private final class OrderRace: Sendable {
 
     func run(appends: Int, restarts: Int) async throws -> [String] {
         try await withTemporaryDirectory { path in
-            var nodes = OrderNodes()
+            var nodes = OrderNodes(partitions: partitions)
             nodes.path = path
             nodes.rules = rules
             nodes.faults = FaultInjectingLog.Faults(
