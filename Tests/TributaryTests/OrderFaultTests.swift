@@ -142,7 +142,7 @@ import Testing
         let isHeld = Monitor(false)
         let bad = try await nodes.open(distort: { range in
             isHeld.wait { $0 ? nil : () }
-            guard isWrong.load(ordering: .acquiring) else { return range }
+            guard isWrong.load(ordering: .acquiring), range.content.empty.isEmpty else { return range }
             return Wrong.events.distorted(range)
         })
         let done = try await bad.append(event(), to: try StreamName("S-1"), acknowledge: .ordered)
