@@ -194,6 +194,22 @@ import Testing
         await store.close()
     }
 
+    /// Nor is anything ordered once the whole log has failed.
+    @Test func aFailedLogEndsWaits() async throws {
+        let (store, log) = try await hanging(OrderNodes())
+        #expect(try await store.append(event(), to: try StreamName("S-1"), acknowledge: .ordered).positions != nil)
+        log.swallow(4)
+        let token = try await store.append(event(), to: try StreamName("S-2")).token
+        let waiting = Task {
+            try await store.index.waitUntilOrdered(
+                token.offset, in: Int(token.partition), until: .now + .seconds(3_600), despiteFault: true)
+        }
+        log.tell(.failed("a test"))
+        let error = await #expect(throws: IndexError.self) { try await waiting.value }
+        #expect(error == IndexError(.unavailable, "a test"))
+        await store.close()
+    }
+
     /// A partition is halted on this node before records that the order speaks of: nothing after them has a position.
     @Test func aHaltedPartitionEndsWaitsForWhatComesAfterIt() async throws {
         let nodes = OrderNodes()

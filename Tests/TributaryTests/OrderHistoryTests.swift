@@ -56,6 +56,8 @@ private final class OrderRace: Sendable {
         /// What anybody was shown.
         var shown: [Int64: String] = [:]
         var time = 0
+        /// The directories that the nodes have by now.
+        var names = ["n0", "n1", "n2"]
     }
 
     private let seed: UInt64
@@ -112,14 +114,15 @@ private final class OrderRace: Sendable {
         }
     }
 
-    /// A node's life: appends one after the other, each acknowledged as ordered, and restarts between them.
+    /// A node's life: appends one after the other, each acknowledged as ordered, restarts and kills between them.
     private func work(
         _ number: Int, _ nodes: OrderNodes, _ start: SeededGenerator, _ appends: Int, _ restarts: Int
     ) async throws -> EventStore {
         var random = start
         let liar: @Sendable (OrderRange) -> OrderRange = { [self] in lies ? distort($0) : $0 }
+        var directory = "n\(number)"
         func open() async throws -> EventStore {
-            try await nodes.open("n\(number)", seed: random.next(), distort: liar)
+            try await nodes.open(directory, seed: random.next(), distort: liar)
         }
         var store = try await open()
         let every = restarts == 0 ? Int.max : max(1, appends / (restarts + 1))
@@ -132,9 +135,15 @@ private final class OrderRace: Sendable {
             // Appends of its own are under way: what becomes of them is not asked.
             let (name, last) = (try StreamName("S-\(step % 12)"), store)
             let left = Task { _ = try? await last.append(event(), to: name, deadline: .seconds(5)) }
+            if Bool.random(using: &random) {
+                // As after a kill: what the directory held at a moment in between.
+                try NodeWorld(nodes.path).copy(directory, directory + "k")
+                directory += "k"
+            }
             await store.close()
             await left.value
             store = try await open()
+            state.withLock { [directory] in $0.names[number] = directory }
         }
         return store
     }
@@ -247,8 +256,9 @@ private final class OrderRace: Sendable {
     private func compareAfterwards(_ nodes: OrderNodes) async throws {
         var nodes = nodes
         nodes.faults = .none
-        _ = try await EventStore.rebuildIndex(nodes.location("n1"))
-        let names: [String?] = ["n0", "n1", "new", nil]
+        let known = state.withLock { $0.names }
+        _ = try await EventStore.rebuildIndex(nodes.location(known[1]))
+        let names: [String?] = [known[0], known[1], "new", nil]
         for name in names {
             let store = try await nodes.open(name)
             try await settle(store)
