@@ -110,7 +110,10 @@ let package = Package(
             swiftSettings: safe),
         .testTarget(
             name: "TributaryTests",
-            dependencies: ["Tributary", "StreamIndex", "GlobalOrder", "EventLog", "EmbeddedEventLog", "KeyValue"],
+            dependencies: [
+                "Tributary", "StreamIndex", "AppendRule", "Envelope", "GlobalOrder", "EventLog", "EmbeddedEventLog",
+                "KeyValue",
+            ],
             swiftSettings: safe),
         .testTarget(
             name: "StreamIndexTests",

@@ -109,9 +109,11 @@ final class AppliedWaits: Sendable {
     /// - Parameter stop: why nothing more is reached for now; nil: it goes on.
     func applied(nextOffsets: [Int64], barriers: [RecordID], stop: IndexError? = nil) {
         let ended: [(Promise<Outcome>, Outcome)] = state.withLock { state in
+            // Most runs bring nothing new to the order.
+            let isNew = nextOffsets != state.nextOffsets || stop != state.stop || !barriers.isEmpty
             state.nextOffsets = nextOffsets
             state.stop = stop
-            guard !state.waits.isEmpty else { return [] }
+            guard isNew, !state.waits.isEmpty else { return [] }
             var ended: [(Promise<Outcome>, Outcome)] = []
             for (id, wait) in state.waits {
                 switch wait.target {

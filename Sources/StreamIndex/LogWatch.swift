@@ -66,13 +66,17 @@ final class LogWatch: Sendable {
     /// - Returns: how far they are now.
     private static func wakeStalled(_ handler: IndexHandler, _ before: [Int: Int64]) async -> [Int: Int64] {
         var now: [Int: Int64] = [:]
+        var suspects: [(channel: Int, offset: Int64, end: Int64)] = []
         for known in handler.known {
             now[known.channel] = known.nextOffset
             guard before[known.channel] == known.nextOffset,
                 let end = try? await handler.log.bounds(of: known.channel).upperBound, end > known.nextOffset
             else { continue }
-            handler.wake(known.channel, at: known.nextOffset, end: end)
+            suspects.append((known.channel, known.nextOffset, end))
         }
+        // What was appended just now is on its way.
+        if !suspects.isEmpty { try? await Task.sleep(for: IndexLimits.secondOpinion) }
+        for suspect in suspects { handler.wake(suspect.channel, at: suspect.offset, end: suspect.end) }
         return now
     }
 

@@ -82,6 +82,28 @@ import Testing
         #expect(index.store.order?.contents.confirmed == confirmed)
     }
 
+    /// A read may see entries of before a void and of after it: then it is repeated, whatever came of it.
+    @Test func aReadDuringAVoidIsRepeated() throws {
+        let index = try OrderBook(plain: 20, partitions: 2, seed: 1).records.index(hasOrder: true) { $0 = 4_096 }
+        defer { index.close() }
+        let view = try #require(index.store.order)
+        var looks = 0
+        let confirmed = try index.store.whileOrderStands { (contents) throws(IndexError) in
+            looks += 1
+            if looks < 3 { view.takeBack(from: Int64(6 - looks)) }
+            if looks == 1 { throw IndexError.damaged("a test") }
+            return contents.confirmed
+        }
+        #expect(looks == 3 && confirmed == 4)
+        var request = SequencePageRequest(
+            partition: 0, from: 2, direction: .forward, category: nil, types: [], maxEvents: 1)
+        request.voids = 1
+        let error = #expect(throws: IndexError.self) { try index.store.orderedPage(request) }
+        #expect(error?.code == .disputed)
+        request.voids = 2
+        #expect(try index.store.orderedPage(request).events.map(\.position) == [2])
+    }
+
     /// All but how far was compared, which may be behind.
     private static func entries(
         _ index: BookIndex, _ kinds: [UInt8]? = nil

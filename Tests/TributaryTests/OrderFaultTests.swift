@@ -1,3 +1,5 @@
+import AppendRule
+import Envelope
 import EventLog
 import Foundation
 import GlobalOrder
@@ -140,7 +142,7 @@ import Testing
         let isHeld = Monitor(false)
         let bad = try await nodes.open(distort: { range in
             isHeld.wait { $0 ? nil : () }
-            guard isWrong.load(ordering: .acquiring) else { return range }
+            guard isWrong.load(ordering: .acquiring), range.content.empty.isEmpty else { return range }
             return Wrong.events.distorted(range)
         })
         let done = try await bad.append(event(), to: try StreamName("S-1"), acknowledge: .ordered)
@@ -192,6 +194,22 @@ import Testing
         await store.close()
     }
 
+    /// Nor is anything ordered once the whole log has failed.
+    @Test func aFailedLogEndsWaits() async throws {
+        let (store, log) = try await hanging(OrderNodes())
+        #expect(try await store.append(event(), to: try StreamName("S-1"), acknowledge: .ordered).positions != nil)
+        log.swallow(4)
+        let token = try await store.append(event(), to: try StreamName("S-2")).token
+        let waiting = Task {
+            try await store.index.waitUntilOrdered(
+                token.offset, in: Int(token.partition), until: .now + .seconds(3_600), despiteFault: true)
+        }
+        log.tell(.failed("a test"))
+        let error = await #expect(throws: IndexError.self) { try await waiting.value }
+        #expect(error == IndexError(.unavailable, "a test"))
+        await store.close()
+    }
+
     /// A partition is halted on this node before records that the order speaks of: nothing after them has a position.
     @Test func aHaltedPartitionEndsWaitsForWhatComesAfterIt() async throws {
         let nodes = OrderNodes()
@@ -211,6 +229,51 @@ import Testing
         #expect(error == IndexError(.halted, "partition 2 is halted: a test"))
         await one.close()
         await other.close()
+    }
+
+    /// What the order channel does not take is not heaped up: a few records are on the way, and no more.
+    @Test func ordersWaitWhileNothingIsTaken() async throws {
+        var nodes = OrderNodes()
+        nodes.timing = ProposerTiming(takeOverDelay: 1_000_000, flightTime: 1_000_000, pauseAfterFailure: 1_000_000)
+        let (store, log) = try await hanging(nodes)
+        #expect(try await store.append(event(), to: try StreamName("S"), acknowledge: .ordered).positions != nil)
+        log.swallow(4)
+        for number in 0..<400 { try await store.append(event(), to: try StreamName("S-\(number)")) }
+        #expect((1...IndexLimits.unsettledOrderRecords).contains(log.swallowed.count))
+        log.swallow(nil)
+        let reports = log.swallowed.map { TagReport(tag: $0, outcome: .notStored(.temporary("a test"))) }
+        log.tell(.tags(reports))
+        try await settle(store)
+        try await check(store)
+        await store.close()
+    }
+
+    /// Nobody has ordered anything yet, and much of it brings no event: records stay within their bounds.
+    @Test func aLargeBacklogIsOrderedInBoundedRecords() async throws {
+        let nodes = OrderNodes(partitions: 2)
+        let first = try await nodes.open()
+        let name = try stream(in: 1, of: first)
+        #expect(try await first.append(event(), to: name, acknowledge: .ordered).positions != nil)
+        let store = first.index.identity.store
+        await first.close()
+        let log = InMemoryLog(nodes.records)
+        let barrier = RecordEnvelope.encodeBarrier(
+            id: RecordID(high: 1, low: 1), partition: 1, writeID: 1, store: store)
+        for _ in 0..<OrderLimits.offsetsInRecord + 1_000 {
+            log.append(LogRecord(key: [], value: barrier), to: 1, tag: .none)
+        }
+        let orders = nodes.records.count(of: 2)
+        let late = try await nodes.open()
+        #expect(try await late.append(event(), to: name, acknowledge: .ordered).positions != nil)
+        for offset in orders..<nodes.records.count(of: 2) {
+            let record = try #require(try await log.record(at: offset, in: 2)).record
+            #expect(record.byteCount <= EnvelopeLimits.orderRecordBytes)
+        }
+        let ranges = try placedRanges(late).filter { $0.partition == 1 }
+        #expect(ranges.allSatisfy { $0.lastOffset - $0.firstOffset < OrderLimits.offsetsInRange })
+        #expect(ranges.count > 3 && ranges.last?.lastOffset == nodes.records.count(of: 1) - 1)
+        await late.close()
+        await log.close()
     }
 
     /// A repeat of an append acknowledged as accepted has the positions that the first one has by now.

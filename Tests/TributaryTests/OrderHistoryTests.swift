@@ -11,10 +11,10 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct OrderHistoryTests {
     @Test func promisesHoldOverNodesAndRestarts() async throws {
         var random = seededRandom()
-        for round in 0..<2 {
-            let seed = random.next()
-            let violations = try await OrderRace(seed: seed).run(appends: 60, restarts: 5)
-            #expect(violations == [], "round \(round)")
+        for partitions in [2, 4, 12] {
+            let violations = try await OrderRace(seed: random.next(), partitions: partitions)
+                .run(appends: 50, restarts: 4)
+            #expect(violations == [], "\(partitions) partitions")
         }
     }
 
@@ -56,15 +56,19 @@ private final class OrderRace: Sendable {
         /// What anybody was shown.
         var shown: [Int64: String] = [:]
         var time = 0
+        /// The directories that the nodes have by now.
+        var names = ["n0", "n1", "n2"]
     }
 
     private let seed: UInt64
+    private let partitions: Int
     private let rules: OrderRules
     private let lies: Bool
     private let state = Mutex(State())
 
-    init(seed: UInt64, rules: OrderRules = OrderRules(), lies: Bool = false) {
+    init(seed: UInt64, partitions: Int = 4, rules: OrderRules = OrderRules(), lies: Bool = false) {
         self.seed = seed
+        self.partitions = partitions
         self.rules = rules
         self.lies = lies
     }
@@ -85,7 +89,7 @@ private final class OrderRace: Sendable {
 
     func run(appends: Int, restarts: Int) async throws -> [String] {
         try await withTemporaryDirectory { path in
-            var nodes = OrderNodes()
+            var nodes = OrderNodes(partitions: partitions)
             nodes.path = path
             nodes.rules = rules
             nodes.faults = FaultInjectingLog.Faults(
@@ -110,14 +114,15 @@ private final class OrderRace: Sendable {
         }
     }
 
-    /// A node's life: appends one after the other, each acknowledged as ordered, and restarts between them.
+    /// A node's life: appends one after the other, each acknowledged as ordered, restarts and kills between them.
     private func work(
         _ number: Int, _ nodes: OrderNodes, _ start: SeededGenerator, _ appends: Int, _ restarts: Int
     ) async throws -> EventStore {
         var random = start
         let liar: @Sendable (OrderRange) -> OrderRange = { [self] in lies ? distort($0) : $0 }
+        var directory = "n\(number)"
         func open() async throws -> EventStore {
-            try await nodes.open("n\(number)", seed: random.next(), distort: liar)
+            try await nodes.open(directory, seed: random.next(), distort: liar)
         }
         var store = try await open()
         let every = restarts == 0 ? Int.max : max(1, appends / (restarts + 1))
@@ -130,9 +135,15 @@ private final class OrderRace: Sendable {
             // Appends of its own are under way: what becomes of them is not asked.
             let (name, last) = (try StreamName("S-\(step % 12)"), store)
             let left = Task { _ = try? await last.append(event(), to: name, deadline: .seconds(5)) }
+            if Bool.random(using: &random) {
+                // As after a kill: what the directory held at a moment in between.
+                try NodeWorld(nodes.path).copy(directory, directory + "k")
+                directory += "k"
+            }
             await store.close()
             await left.value
             store = try await open()
+            state.withLock { [directory] in $0.names[number] = directory }
         }
         return store
     }
@@ -245,8 +256,9 @@ private final class OrderRace: Sendable {
     private func compareAfterwards(_ nodes: OrderNodes) async throws {
         var nodes = nodes
         nodes.faults = .none
-        _ = try await EventStore.rebuildIndex(nodes.location("n1"))
-        let names: [String?] = ["n0", "n1", "new", nil]
+        let known = state.withLock { $0.names }
+        _ = try await EventStore.rebuildIndex(nodes.location(known[1]))
+        let names: [String?] = [known[0], known[1], "new", nil]
         for name in names {
             let store = try await nodes.open(name)
             try await settle(store)

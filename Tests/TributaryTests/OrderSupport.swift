@@ -14,6 +14,7 @@ struct OrderNodes {
     /// Where nodes with a name keep their directories.
     var path = ""
     var rules = OrderRules()
+    var timing = ProposerTiming(takeOverDelay: 20_000_000, flightTime: 200_000_000, pauseAfterFailure: 1_000_000)
 
     init(partitions: Int = 4) {
         records = InMemoryRecords(partitions: partitions)
@@ -28,11 +29,10 @@ struct OrderNodes {
         log wrap: @escaping @Sendable (any RecordLog) -> any RecordLog = { $0 },
         told: NodeWorld.Told = NodeWorld.Told(), distort: (@Sendable (OrderRange) -> OrderRange)? = nil
     ) async throws -> EventStore {
-        let rules = rules
+        let (rules, timing) = (rules, timing)
         var options = StoreOptions { line in told.lines.withLock { $0.append(line.message) } }
         options.adjustSource = { source in
-            source.orderTiming = ProposerTiming(
-                takeOverDelay: 20_000_000, flightTime: 200_000_000, pauseAfterFailure: 1_000_000)
+            source.orderTiming = timing
             source.distortOrder = distort
             source.comparesEvery = .milliseconds(20)
             source.rangeDelay = .milliseconds(20)
@@ -157,6 +157,9 @@ final class HangingLog: RecordLog {
         var hung: [Int: Int64?] = [:]
         /// Whether a restart ends it.
         var isEndedByRestart = false
+        /// Takes what is appended to it, and says nothing of it any more.
+        var swallowing: Int?
+        var swallowed: [LogTag] = []
         var handler: (any LogHandler)?
     }
 
@@ -174,6 +177,11 @@ final class HangingLog: RecordLog {
             $0.isEndedByRestart = untilRestart
         }
     }
+
+    /// From now on takes what is appended to the channel, and stores nothing; nil: to none.
+    func swallow(_ channel: Int?) { state.withLock { $0.swallowing = channel } }
+
+    var swallowed: [LogTag] { state.read { $0.swallowed } }
 
     func tell(_ event: LogEvent) {
         let handler = state.read { $0.handler }
@@ -218,7 +226,14 @@ final class HangingLog: RecordLog {
 
     var description: LogDescription { inner.description }
 
-    func append(_ record: LogRecord, to channel: Int, tag: LogTag) { inner.append(record, to: channel, tag: tag) }
+    func append(_ record: LogRecord, to channel: Int, tag: LogTag) {
+        let isSwallowed = state.withLock { state in
+            guard state.swallowing == channel else { return false }
+            state.swallowed.append(tag)
+            return true
+        }
+        if !isSwallowed { inner.append(record, to: channel, tag: tag) }
+    }
 
     func withdraw(_ tag: LogTag) -> Bool { inner.withdraw(tag) }
 

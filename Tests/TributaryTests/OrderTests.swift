@@ -106,15 +106,19 @@ import Testing
     @Test(arguments: Wrong.allCases) func aFalseRecordStopsPositionsUntilItIsVoid(_ wrong: Wrong) async throws {
         let nodes = OrderNodes()
         let isWrong = Monitor(false)
-        let bad = try await nodes.open(distort: { range in
-            guard range.content.empty.isEmpty, isWrong.read({ $0 }) else { return range }
-            isWrong.withLock { $0 = false }
-            return wrong.distorted(range)
-        })
+        // Either may be the one that orders.
+        let distort: @Sendable (OrderRange) -> OrderRange = { range in
+            guard range.content.empty.isEmpty else { return range }
+            return isWrong.withLock { isWrong in
+                defer { isWrong = false }
+                return isWrong ? wrong.distorted(range) : range
+            }
+        }
+        let bad = try await nodes.open(distort: distort)
         for number in 0..<10 {
             try await bad.append(event(), to: try StreamName("S-\(number)"), acknowledge: .ordered)
         }
-        let good = try await nodes.open()
+        let good = try await nodes.open(distort: distort)
         try await settle(good)
         let before = try await order(good)
         isWrong.withLock { $0 = true }
