@@ -37,7 +37,7 @@ newkafka: setup ## Run Kafka's tests with the librdkafka of the Python wheel con
 	LD_LIBRARY_PATH=$(NEWKAFKA) TRIBUTARY_LIBRDKAFKA=$$version $(SWIFT) test --skip-build --no-parallel --filter Kafka
 
 chaos: setup ## Break real brokers and processes for TRIBUTARY_CHAOS_SECONDS=600; needs TRIBUTARY_KAFKA_HOME
-	TRIBUTARY_CHAOS_SECONDS=$(TRIBUTARY_CHAOS_SECONDS) $(SWIFT) test --no-parallel --filter ProcessRaceTests.chaos
+	TRIBUTARY_CHAOS_SECONDS=$(TRIBUTARY_CHAOS_SECONDS) $(SWIFT) test --no-parallel --filter "ProcessRaceTests.*(chaos|ordered)"
 
 soak: setup ## Run the soak tests, TRIBUTARY_SOAK_SECONDS=600 long
 	TRIBUTARY_SOAK_SECONDS=$(TRIBUTARY_SOAK_SECONDS) $(SWIFT) test --no-parallel --filter soak

@@ -110,7 +110,10 @@ let package = Package(
             swiftSettings: safe),
         .testTarget(
             name: "TributaryTests",
-            dependencies: ["Tributary", "StreamIndex", "GlobalOrder", "EventLog", "EmbeddedEventLog", "KeyValue"],
+            dependencies: [
+                "Tributary", "StreamIndex", "AppendRule", "Envelope", "GlobalOrder", "EventLog", "EmbeddedEventLog",
+                "KeyValue",
+            ],
             swiftSettings: safe),
         .testTarget(
             name: "StreamIndexTests",
@@ -144,7 +147,10 @@ let package = Package(
         .testTarget(name: "JSONLinesTests", dependencies: ["JSONLines"], swiftSettings: strict),
         .testTarget(
             name: "TributaryCommandTests",
-            dependencies: ["TributaryCommand", "Tributary", "TributaryKafka", "KafkaBrokers"], swiftSettings: strict),
+            dependencies: [
+                "TributaryCommand", "Tributary", "TributaryKafka", "StreamIndex", "GlobalOrder", "KafkaBrokers",
+            ],
+            swiftSettings: strict),
         .testTarget(name: "ReadmeTests", dependencies: ["Tributary", "TributaryKafka"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx17

@@ -66,13 +66,13 @@ struct Writer: Sendable {
         self.events = events
     }
 
-    mutating func append(to store: EventStore) async throws {
+    mutating func append(to store: EventStore, acknowledge: Acknowledgement = .accepted) async throws {
         turn = (turn + 1) % names.count
         number += 1
         let batch = (0..<events).map { Samples.event(number &* 31 &+ $0) }
         let version = versions[turn]
         let done = try await store.append(
-            batch, to: names[turn], expecting: version < 0 ? .noStream : .version(version))
+            batch, to: names[turn], expecting: version < 0 ? .noStream : .version(version), acknowledge: acknowledge)
         versions[turn] = done.versions.upperBound
     }
 

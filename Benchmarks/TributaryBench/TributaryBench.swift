@@ -5,7 +5,8 @@ import Foundation
 @main
 enum TributaryBenchCommand {
     private static let benchmarks: [any Benchmark.Type] = [
-        AppendBenchmark.self, KafkaBenchmark.self, RebuildBenchmark.self, ReadBenchmark.self, LayoutBenchmark.self,
+        AppendBenchmark.self, KafkaBenchmark.self, OrderBenchmark.self, RebuildBenchmark.self, ReadBenchmark.self,
+        LayoutBenchmark.self,
     ]
 
     static func main() async {

@@ -142,6 +142,11 @@ public struct LogDescription: Sendable, Equatable {
 
     /// The number of the order channel; nil: there is none.
     public var orderChannel: Int? { hasOrderChannel ? partitions : nil }
+
+    /// What people call a channel: "partition 3", "the order topic".
+    public func name(of channel: Int) -> String {
+        channel == orderChannel ? "the order topic" : "partition \(channel)"
+    }
 }
 
 /// An error of a log. The message says what to do about it.

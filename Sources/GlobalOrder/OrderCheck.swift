@@ -12,10 +12,15 @@ public struct OrderFault: Equatable, Sendable {
     public var reason: Reason
     /// Where it is: record, partition and proposer are what a person needs to find the cause and to void it.
     public var range: PlacedRange
+    /// What the record says, and what this node decided; nil of a range beyond the end.
+    public var claimed: RangeContent?
+    public var own: RangeContent?
 
-    public init(reason: Reason, range: PlacedRange) {
+    public init(reason: Reason, range: PlacedRange, claimed: RangeContent? = nil, own: RangeContent? = nil) {
         self.reason = reason
         self.range = range
+        self.claimed = claimed
+        self.own = own
     }
 }
 
@@ -61,9 +66,9 @@ public struct OrderCheck: Equatable, Sendable {
     public mutating func compare(_ range: PlacedRange, claimed: RangeContent, own: RangeContent) {
         expect(range)
         if compares, claimed.events != own.events {
-            fault = OrderFault(reason: .events, range: range)
+            fault = OrderFault(reason: .events, range: range, claimed: claimed, own: own)
         } else if compares, claimed.empty != own.empty {
-            fault = OrderFault(reason: .empty, range: range)
+            fault = OrderFault(reason: .empty, range: range, claimed: claimed, own: own)
         } else {
             confirmedPosition = range.endPosition
             next = OrderPlace(orderOffset: range.orderOffset, index: range.place.index + 1)

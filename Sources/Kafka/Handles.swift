@@ -40,11 +40,12 @@ struct Event: ~Copyable {
         return KafkaError(code, rd_kafka_event_error_string(pointer).map { String(cString: $0) })
     }
 
-    /// The partition that an error is about, and the offset where it tells one.
-    var place: (partition: Int, offset: Int64)? {
+    /// The partition of one of these topics that an error is about, and the offset where it tells one.
+    func place(among topics: [String]) -> (TopicPartition, offset: Int64)? {
         guard let place = rd_kafka_event_topic_partition(pointer) else { return nil }
         defer { rd_kafka_topic_partition_destroy(place) }
-        return (Int(place.pointee.partition), place.pointee.offset)
+        guard let topic = topics.firstIndex(of: String(cString: place.pointee.topic)) else { return nil }
+        return (TopicPartition(topic: topic, Int(place.pointee.partition)), place.pointee.offset)
     }
 }
 

@@ -3,14 +3,17 @@
 import CRdKafka
 
 extension KafkaInquiry {
-    /// Makes the topic and waits until brokers know it and every partition has a leader.
+    /// Makes a topic and waits until brokers know it and every partition has a leader.
     ///
     /// - Parameters:
+    ///   - name: need not be one of this client's topics.
     ///   - partitions: 1 or more.
     ///   - replication: copies of each record; nil: the cluster's default.
     ///   - settings: of the topic, as Kafka names them.
     /// - Throws: `KafkaError`; of kind `alreadyExists` where there is one.
-    public func createTopic(partitions: Int, replication: Int?, settings: [String: String]) throws(KafkaError) {
+    public func createTopic(
+        _ name: String, partitions: Int, replication: Int?, settings: [String: String]
+    ) throws(KafkaError) {
         var text = [CChar](repeating: 0, count: 512)
         guard
             let topic = rd_kafka_NewTopic_new(
@@ -28,44 +31,56 @@ extension KafkaInquiry {
         var count = 0
         guard let topics = rd_kafka_CreateTopics_result_topics(result, &count), count > 0 else { throw Self.noAnswer }
         let code = rd_kafka_topic_result_error(topics[0])
-        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return try waitForLeaders(partitions) }
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return try waitForLeaders(of: name, partitions) }
         throw configuration.explained(
             KafkaError(code, rd_kafka_topic_result_error_string(topics[0]).map { String(cString: $0) }))
     }
 
-    private func waitForLeaders(_ count: Int) throws(KafkaError) {
+    private func waitForLeaders(of name: String, _ count: Int) throws(KafkaError) {
         while true {
-            let known = try self.partitions() ?? []
+            let known = try partitions(of: name) ?? []
             if known.count == count, known.allSatisfy({ $0.leader >= 0 }) { return }
             guard patience > .zero else { throw KafkaError(.timedOut, "the topic was made and has no leaders yet") }
             _ = troubles(within: KafkaLimits.askPause)
         }
     }
 
-    /// The topic's settings with those that it has by default; such that the broker hides are missing.
-    public func topicSettings() throws(KafkaError) -> [String: String] {
+    /// The settings of topics, asked at once, with those that they have by default; such that the broker hides are
+    /// missing. The names need not be of this client's topics.
+    public func settings(
+        ofTopics names: [String]
+    ) throws(KafkaError) -> [String: Result<[String: String], KafkaError>] {
         // The request would wait for one until its time is over.
         let controller = rd_kafka_controllerid(handle.pointer, KafkaLimits.controllerWait.milliseconds32)
         guard controller >= 0, try brokers().contains(controller) else {
             throw KafkaError(.timedOut, "the cluster has no controller now")
         }
-        guard let resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name) else { throw Self.noAnswer }
-        defer { rd_kafka_ConfigResource_destroy(resource) }
+        var resources = names.map { rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, $0) }
+        defer { for resource in resources where resource != nil { rd_kafka_ConfigResource_destroy(resource) } }
+        guard !resources.contains(nil) else { throw Self.noAnswer }
         let event = try ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS) { client, options, queue in
-            var resources: [OpaquePointer?] = [resource]
-            rd_kafka_DescribeConfigs(client, &resources, 1, options, queue)
+            rd_kafka_DescribeConfigs(client, &resources, resources.count, options, queue)
         }
         guard let result = rd_kafka_event_DescribeConfigs_result(event.pointer) else { throw Self.noAnswer }
         var count = 0
-        guard let all = rd_kafka_DescribeConfigs_result_resources(result, &count), count > 0, let first = all[0] else {
-            throw Self.noAnswer
+        guard let all = rd_kafka_DescribeConfigs_result_resources(result, &count) else { throw Self.noAnswer }
+        var settings: [String: Result<[String: String], KafkaError>] = [:]
+        for index in 0..<count {
+            guard let resource = all[index], let name = rd_kafka_ConfigResource_name(resource) else { continue }
+            settings[String(cString: name)] = answer(resource)
         }
-        let code = rd_kafka_ConfigResource_error(first)
+        guard names.allSatisfy({ settings[$0] != nil }) else { throw Self.noAnswer }
+        return settings
+    }
+
+    private func answer(_ resource: OpaquePointer) -> Result<[String: String], KafkaError> {
+        let code = rd_kafka_ConfigResource_error(resource)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
-            let text = rd_kafka_ConfigResource_error_string(first).map { String(cString: $0) }
-            throw configuration.explained(KafkaError(code, text))
+            let text = rd_kafka_ConfigResource_error_string(resource).map { String(cString: $0) }
+            return .failure(configuration.explained(KafkaError(code, text)))
         }
-        guard let entries = rd_kafka_ConfigResource_configs(first, &count) else { return [:] }
+        var count = 0
+        guard let entries = rd_kafka_ConfigResource_configs(resource, &count) else { return .success([:]) }
         var settings: [String: String] = [:]
         for index in 0..<count {
             guard let entry = entries[index], let name = rd_kafka_ConfigEntry_name(entry),
@@ -73,7 +88,7 @@ extension KafkaInquiry {
             else { continue }
             settings[String(cString: name)] = String(cString: value)
         }
-        return settings
+        return .success(settings)
     }
 
     private static let noAnswer = KafkaError(.other, "the broker's answer was empty")

@@ -8,6 +8,8 @@ struct KafkaClient: Sendable {
     let handle: ClientHandle
     let queue: QueueHandle
     let topics: [TopicHandle]
+    /// Of the topics, as they are numbered.
+    let names: [String]
     let configuration: KafkaConfiguration
 
     init(_ configuration: KafkaConfiguration, _ role: ClientRole, topics names: [String]) throws(KafkaError) {
@@ -20,6 +22,7 @@ struct KafkaClient: Sendable {
         }
         handle = ClientHandle(pointer: client)
         self.configuration = configuration
+        self.names = names
         guard let queue = rd_kafka_queue_new(client), let main = rd_kafka_queue_get_main(client) else {
             rd_kafka_destroy(client)
             throw KafkaError(.other, "the Kafka client could not be made")

@@ -12,22 +12,21 @@ public struct KafkaStoredRecord: Sendable, Equatable {
     public var value: [UInt8]?
 }
 
-/// Asks about the partitions of one topic, one question at a time. All calls block.
+/// Asks about a few topics and their partitions, one question at a time. All calls block.
 public final class KafkaInquiry: Sendable {
     private let client: KafkaClient
-    let name: String
     private let deadline: Mutex<ContinuousClock.Instant>
     private let isCancelled: @Sendable () -> Bool
 
     /// - Parameters:
+    ///   - topics: one or more, by which partitions are named in questions.
     ///   - patience: for all questions together.
     ///   - isCancelled: asked now and then; true ends a question with an error of kind `cancelled`.
     public init(
-        _ configuration: KafkaConfiguration, topic: String, within patience: Duration,
+        _ configuration: KafkaConfiguration, topics: [String], within patience: Duration,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws(KafkaError) {
-        client = try KafkaClient(configuration, .inquiry, topics: [topic])
-        name = topic
+        client = try KafkaClient(configuration, .inquiry, topics: topics)
         self.isCancelled = isCancelled
         deadline = Mutex(.now + patience)
     }
@@ -38,13 +37,14 @@ public final class KafkaInquiry: Sendable {
     }
 
     /// The first offset that is there, and the one that the next record gets.
-    public func bounds(of partition: Int) throws(KafkaError) -> Range<Int64> {
+    public func bounds(of place: TopicPartition) throws(KafkaError) -> Range<Int64> {
         var last = KafkaError(.timedOut, "no broker answered")
         while let slice = slice {
             var low: Int64 = -1
             var high: Int64 = -1
             let code = rd_kafka_query_watermark_offsets(
-                client.handle.pointer, name, Int32(clamping: partition), &low, &high, slice.milliseconds32)
+                client.handle.pointer, client.names[place.topic], Int32(clamping: place.partition), &low, &high,
+                slice.milliseconds32)
             if code == RD_KAFKA_RESP_ERR_NO_ERROR, low >= 0, high >= low { return low..<high }
             last = try heard(code, last)
         }
@@ -52,11 +52,11 @@ public final class KafkaInquiry: Sendable {
     }
 
     /// The record at an offset; nil where there is none.
-    public func record(at offset: Int64, in partition: Int) throws(KafkaError) -> KafkaStoredRecord? {
+    public func record(at offset: Int64, in place: TopicPartition) throws(KafkaError) -> KafkaStoredRecord? {
         guard offset >= 0 else { return nil }
         let reader = KafkaReader(client: client)
         defer { reader.endAll() }
-        try reader.begin(partition, at: offset)
+        try reader.begin(place, at: offset)
         var last = KafkaError(.timedOut, "the record did not come")
         while let slice = slice {
             var found: KafkaStoredRecord?
@@ -78,9 +78,9 @@ public final class KafkaInquiry: Sendable {
             switch trouble.kind {
             case .damaged, .authentication, .notAuthorized: throw trouble
             case .outOfRange:
-                guard try bounds(of: partition).contains(offset) else { return nil }
+                guard try bounds(of: place).contains(offset) else { return nil }
                 // It was said by a leader that was one no more.
-                try reader.begin(partition, at: offset)
+                try reader.begin(place, at: offset)
             default: break
             }
         }
@@ -95,9 +95,13 @@ public final class KafkaInquiry: Sendable {
         return KafkaStoredRecord(offset: message.offset, timestamp: message.timestamp, key: key, value: value)
     }
 
-    /// The brokers' view of the topic; nil where there is no such topic.
-    public func partitions() throws(KafkaError) -> [KafkaPartition]? {
-        try metadata { metadata throws(KafkaError) in
+    /// The brokers' view of a topic, which need not be one of this client's; nil where there is no such topic.
+    public func partitions(of name: String) throws(KafkaError) -> [KafkaPartition]? {
+        guard let topic = rd_kafka_topic_new(client.handle.pointer, name, nil) else {
+            throw KafkaError(.configuration, "\(name) cannot be the name of a topic")
+        }
+        defer { rd_kafka_topic_destroy(topic) }
+        return try metadata(of: topic) { metadata throws(KafkaError) in
             guard metadata.topic_cnt > 0, let topic = metadata.topics?.pointee else { return .some(nil) }
             switch topic.err {
             case RD_KAFKA_RESP_ERR_NO_ERROR:
@@ -113,16 +117,19 @@ public final class KafkaInquiry: Sendable {
 
     /// The ids of the cluster's brokers.
     func brokers() throws(KafkaError) -> [Int32] {
-        try metadata { metadata in (0..<Int(metadata.broker_cnt)).map { metadata.brokers[$0].id } }
+        try metadata(of: client.topics[0].pointer) { metadata in
+            (0..<Int(metadata.broker_cnt)).map { metadata.brokers[$0].id }
+        }
     }
 
     /// Asks until `body` takes the answer, nil being none.
-    private func metadata<R>(_ body: (rd_kafka_metadata) throws(KafkaError) -> R?) throws(KafkaError) -> R {
+    private func metadata<R>(
+        of topic: OpaquePointer, _ body: (rd_kafka_metadata) throws(KafkaError) -> R?
+    ) throws(KafkaError) -> R {
         var last = KafkaError(.timedOut, "no broker answered")
         while let slice = slice {
             var metadata: UnsafePointer<rd_kafka_metadata>?
-            let code = rd_kafka_metadata(
-                client.handle.pointer, 0, client.topics[0].pointer, &metadata, slice.milliseconds32)
+            let code = rd_kafka_metadata(client.handle.pointer, 0, topic, &metadata, slice.milliseconds32)
             guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else {
                 last = try heard(code, last)
                 continue

@@ -1,10 +1,21 @@
-// Reads partitions of one topic from offsets that the caller keeps, without a consumer group.
+// Reads partitions of a few topics from offsets that the caller keeps, without a consumer group.
 //
 // It uses the library's simple consumer: each partition is begun and ended by itself, no group name and no coordinator
 // are needed, and beginning again at another offset is not a seek, which old versions get wrong.
 
 import CRdKafka
 import Synchronization
+
+/// A partition of one of the topics that a client was given, counted from 0.
+public struct TopicPartition: Sendable, Hashable {
+    public var topic: Int
+    public var partition: Int
+
+    public init(topic: Int = 0, _ partition: Int) {
+        self.topic = topic
+        self.partition = partition
+    }
+}
 
 /// A record as the library has it, lent for the length of a call.
 public struct KafkaMessage: ~Copyable {
@@ -14,7 +25,12 @@ public struct KafkaMessage: ~Copyable {
         self.raw = raw
     }
 
-    public var partition: Int { Int(raw.pointee.partition) }
+    public var place: TopicPartition {
+        // The library numbers a client's topics; see KafkaClient.
+        let topic = raw.pointee.rkt.map { Int(bitPattern: rd_kafka_topic_opaque($0)) - 1 } ?? 0
+        return TopicPartition(topic: max(0, topic), Int(raw.pointee.partition))
+    }
+
     public var offset: Int64 { raw.pointee.offset }
 
     /// Milliseconds since 1970: the log's or the writer's, as the topic is set; -1 where there is none.
@@ -48,16 +64,17 @@ public struct KafkaMessage: ~Copyable {
 public enum KafkaReading: ~Copyable {
     case record(KafkaMessage)
     /// All up to `offset` was delivered; told again each time that the end is reached.
-    case end(partition: Int, offset: Int64)
+    case end(TopicPartition, offset: Int64)
     /// The partition delivers nothing until it is begun again, or tries again by itself; nil: it is about a connection
     /// or the client.
-    case trouble(partition: Int?, KafkaError)
+    case trouble(TopicPartition?, KafkaError)
 }
 
-/// A reader of partitions of one topic.
+/// A reader of partitions of a few topics.
 ///
 /// ```swift
-/// try reader.begin(0, at: 1_000)
+/// let reader = try KafkaReader(kafka, topics: ["shop.events", "shop.order"])
+/// try reader.begin(TopicPartition(topic: 1, 0), at: 1_000)
 /// reader.read(within: .milliseconds(100)) { reading in
 ///     switch reading {
 ///     case .record(let message): last = message.offset
@@ -69,12 +86,12 @@ public enum KafkaReading: ~Copyable {
 /// One thread, the caller's, calls `begin`, `end` and `read`; `wake` comes from any.
 public final class KafkaReader: Sendable {
     private let client: KafkaClient
-    private let active = Mutex<Set<Int32>>([])
+    private let active = Mutex<Set<TopicPartition>>([])
     /// Also held while `wake` touches the client, which may come from anywhere, also after `close`.
     private let isClosed = Mutex(false)
 
-    public init(_ configuration: KafkaConfiguration, topic: String) throws(KafkaError) {
-        client = try KafkaClient(configuration, .reader, topics: [topic])
+    public init(_ configuration: KafkaConfiguration, topics: [String]) throws(KafkaError) {
+        client = try KafkaClient(configuration, .reader, topics: topics)
     }
 
     init(client: KafkaClient) {
@@ -85,25 +102,25 @@ public final class KafkaReader: Sendable {
     /// comes any more.
     ///
     /// - Parameter offset: 0 or more.
-    public func begin(_ partition: Int, at offset: Int64) throws(KafkaError) {
+    public func begin(_ place: TopicPartition, at offset: Int64) throws(KafkaError) {
         precondition(offset >= 0, "offsets count from 0")
-        end(partition)
-        let number = Int32(clamping: partition)
-        let code = rd_kafka_consume_start_queue(client.topics[0].pointer, number, offset, client.queue.pointer)
+        precondition(client.topics.indices.contains(place.topic), "no such topic")
+        end(place)
+        let code = rd_kafka_consume_start_queue(
+            client.topics[place.topic].pointer, Int32(clamping: place.partition), offset, client.queue.pointer)
         guard code == 0 else { throw KafkaError(rd_kafka_last_error()) }
-        active.withLock { _ = $0.insert(number) }
+        active.withLock { _ = $0.insert(place) }
     }
 
     /// Delivers nothing more of the partition.
-    public func end(_ partition: Int) {
-        let number = Int32(clamping: partition)
-        guard active.withLock({ $0.remove(number) }) != nil else { return }
+    public func end(_ place: TopicPartition) {
+        guard active.withLock({ $0.remove(place) }) != nil else { return }
         // It also makes what is queued of it outdated.
-        rd_kafka_consume_stop(client.topics[0].pointer, number)
+        rd_kafka_consume_stop(client.topics[place.topic].pointer, Int32(clamping: place.partition))
     }
 
     public func endAll() {
-        for partition in active.withLock({ $0 }) { end(Int(partition)) }
+        for place in active.withLock({ $0 }) { end(place) }
     }
 
     /// Waits for the first thing to say and lends it and what else is there, until `body` returns false.
@@ -121,8 +138,8 @@ public final class KafkaReader: Sendable {
             while let message = rd_kafka_event_message_next(event.pointer) {
                 let code = message.pointee.err
                 guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
-                    let (partition, offset) = (Int(message.pointee.partition), message.pointee.offset)
-                    if !lend(KafkaError(code), code, partition, offset, body) { return false }
+                    let (place, offset) = (KafkaMessage(message).place, message.pointee.offset)
+                    if !lend(KafkaError(code), code, place, offset, body) { return false }
                     continue
                 }
                 // One event carries one message, so nothing is lost by leaving here.
@@ -135,18 +152,18 @@ public final class KafkaReader: Sendable {
             client.say(5, "EVENT", "an event of unknown type \(event.type) was dropped")
             return true
         }
-        guard let place = event.place else {
-            return body(.trouble(partition: nil, client.configuration.explained(error)))
+        guard let (place, offset) = event.place(among: client.names) else {
+            return body(.trouble(nil, client.configuration.explained(error)))
         }
-        return lend(error, rd_kafka_event_error(event.pointer), place.partition, place.offset, body)
+        return lend(error, rd_kafka_event_error(event.pointer), place, offset, body)
     }
 
     private func lend(
-        _ error: KafkaError, _ code: rd_kafka_resp_err_t, _ partition: Int, _ offset: Int64,
+        _ error: KafkaError, _ code: rd_kafka_resp_err_t, _ place: TopicPartition, _ offset: Int64,
         _ body: (borrowing KafkaReading) -> Bool
     ) -> Bool {
-        if code == RD_KAFKA_RESP_ERR__PARTITION_EOF { return body(.end(partition: partition, offset: offset)) }
-        return body(.trouble(partition: partition, client.configuration.explained(error)))
+        if code == RD_KAFKA_RESP_ERR__PARTITION_EOF { return body(.end(place, offset: offset)) }
+        return body(.trouble(place, client.configuration.explained(error)))
     }
 
     /// Makes a `read` that waits return.

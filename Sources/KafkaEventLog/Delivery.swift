@@ -29,6 +29,7 @@ struct Delivery: ~Copyable {
         case failed(String)
     }
 
+    private let description: LogDescription
     private let reader: KafkaReader
     private let producer: KafkaProducer
     private let shared: SharedState
@@ -42,9 +43,10 @@ struct Delivery: ~Copyable {
     private var actions: [Action] = []
 
     init(
-        reader: KafkaReader, producer: KafkaProducer, shared: SharedState, leaders: Leaders, handler: any LogHandler,
-        offsets: [Int64]
+        _ description: LogDescription, reader: KafkaReader, producer: KafkaProducer, shared: SharedState,
+        leaders: Leaders, handler: any LogHandler, offsets: [Int64]
     ) {
+        self.description = description
         self.reader = reader
         self.producer = producer
         self.shared = shared
@@ -55,12 +57,10 @@ struct Delivery: ~Copyable {
 
     /// Until the log is closed and what it stored is delivered.
     ///
-    /// - Parameters:
-    ///   - isAway: nobody was reached yet.
-    ///   - writesAfterRestart: see `KafkaPlace`.
-    mutating func run(isAway: Bool, writesAfterRestart: Bool) {
+    /// - Parameter writesAfterRestart: see `KafkaPlace`.
+    mutating func run(writesAfterRestart: Bool) {
         self.writesAfterRestart = writesAfterRestart
-        if isAway { lose("no broker has answered yet") }
+        if description.isAway { lose("no broker has answered yet") }
         for channel in channels.indices { begin(channel) }
         while true {
             let inbox = shared.takeInbox()
@@ -91,9 +91,9 @@ struct Delivery: ~Copyable {
         // The library means something else by these.
         if channels[channel].next < 0 { return ask(channel) }
         do throws(KafkaError) {
-            try reader.begin(channel, at: channels[channel].next)
+            try reader.begin(description.place(of: channel), at: channels[channel].next)
         } catch {
-            fail("partition \(channel) cannot be read: \(error)")
+            fail("\(description.name(of: channel)) cannot be read: \(error)")
         }
     }
 
@@ -104,8 +104,8 @@ struct Delivery: ~Copyable {
         reader.read(within: KafkaLogLimits.readWait) { reading in
             switch reading {
             case .record(let message): take(message)
-            case .end(let channel, let offset): reachedEnd(of: channel, at: offset)
-            case .trouble(let channel, let error): trouble(channel, error)
+            case .end(let place, let offset): reachedEnd(of: place, at: offset)
+            case .trouble(let place, let error): trouble(place, error)
             }
             return actions.isEmpty && records.entries.count < LogLimits.runRecords
                 && records.bytes.count < LogLimits.runBytes
@@ -114,8 +114,7 @@ struct Delivery: ~Copyable {
     }
 
     private mutating func take(_ message: borrowing KafkaMessage) {
-        let channel = message.partition
-        guard isRead(channel) else { return }
+        guard let channel = read(message.place) else { return }
         let offset = message.offset
         // Old versions of the library have delivered records twice.
         if offset < channels[channel].next { return }
@@ -129,15 +128,17 @@ struct Delivery: ~Copyable {
         channels[channel].rereads = 0
     }
 
-    private mutating func reachedEnd(of channel: Int, at offset: Int64) {
-        guard isRead(channel), offset > channels[channel].next else { return }
+    private mutating func reachedEnd(of place: TopicPartition, at offset: Int64) {
+        guard let channel = read(place), offset > channels[channel].next else { return }
         missing(channel, foundAt: offset)
     }
 
-    /// Whether the channel is one of ours, and what comes of it is what was asked for last.
-    private func isRead(_ channel: Int) -> Bool {
-        channels.indices.contains(channel) && !channels[channel].isAsking && !channels[channel].isDamaged && !isLost
-            && !hasFailed
+    /// The channel, where it is one of ours and what comes of it is what was asked for last.
+    private func read(_ place: TopicPartition) -> Int? {
+        guard let channel = description.channel(of: place), !channels[channel].isAsking, !channels[channel].isDamaged,
+            !isLost, !hasFailed
+        else { return nil }
+        return channel
     }
 
     /// Old versions of the library have skipped records: the channel is read again before it is believed.
@@ -151,11 +152,16 @@ struct Delivery: ~Copyable {
         actions.append(.again(channel))
     }
 
-    private mutating func trouble(_ channel: Int?, _ error: KafkaError) {
-        if let channel {
-            guard isRead(channel) else { return }
+    private mutating func trouble(_ place: TopicPartition?, _ error: KafkaError) {
+        if let place {
+            guard let channel = read(place) else { return }
             switch error.kind {
             case .outOfRange: return actions.append(.ask(channel))
+            // Without the order, streams and appends go on.
+            case .notAuthorized where channel == description.orderChannel,
+                .unknownTopic where channel == description.orderChannel:
+                leaders.place.log(3, "ORDER", "the order topic cannot be read, positions wait: \(error)")
+                return actions.append(.ask(channel))
             case .damaged: return damaged(channel, error)
             default: break
             }
@@ -179,13 +185,16 @@ struct Delivery: ~Copyable {
         }
         channels[channel].isDamaged = true
         actions.append(
-            .tell(.damaged(channel: channel, Self.damage(channels[channel].next, channel, error.description))))
+            .tell(
+                .damaged(
+                    channel: channel,
+                    Self.damage(channels[channel].next, description.name(of: channel), error.description))))
     }
 
-    static func damage(_ offset: Int64, _ channel: Int, _ error: String) -> String {
-        "the record at offset \(offset) of partition \(channel) does not match its checksum (\(error)): the broker's copy "
-            + "is damaged; let another replica lead the partition and open the store again, or, where there is none, "
-            + "export to a new store"
+    /// - Parameter channel: its name.
+    static func damage(_ offset: Int64, _ channel: String, _ error: String) -> String {
+        "the record at offset \(offset) of \(channel) does not match its checksum (\(error)): the broker's copy is damaged; "
+            + "let another replica lead there and open the store again, or, where there is none, export to a new store"
     }
 
     // MARK: - Acting
@@ -195,7 +204,7 @@ struct Delivery: ~Copyable {
         case .again(let channel): begin(channel)
         case .ask(let channel): ask(channel)
         case .tell(let event):
-            if case .damaged(let channel?, _) = event { reader.end(channel) }
+            if case .damaged(let channel?, _) = event { reader.end(description.place(of: channel)) }
             handler.handle(event)
         case .lost(let why): lose(why)
         case .doubt: if !isLost, !hasFailed { handler.handle(.contactRegained) }
@@ -204,7 +213,7 @@ struct Delivery: ~Copyable {
     }
 
     private mutating func ask(_ channel: Int) {
-        reader.end(channel)
+        reader.end(description.place(of: channel))
         channels[channel].isAsking = true
         leaders.askBounds(of: channel, for: channels[channel].next)
     }
@@ -216,7 +225,7 @@ struct Delivery: ~Copyable {
         // What the library does not have can be withdrawn.
         producer.hold(true)
         handler.handle(.contactLost(why))
-        leaders.waitForContact(channels: channels.count)
+        leaders.waitForContact()
     }
 
     private mutating func fail(_ why: String) {

@@ -1,4 +1,4 @@
-// A record log on one topic of Kafka.
+// A record log on a store's topics of Kafka.
 //
 // Threads: "kafka-producer" serves the producer; "kafka-log" reads and is the handler's. A question to a leader, a probe
 // after the loss of contact and closing have a thread each for as long as they last.
@@ -7,13 +7,14 @@ public import EventLog
 import Kafka
 import Synchronization
 
-/// A `RecordLog` on the topic `<store>.events`; a channel is a partition.
+/// A `RecordLog` on the topic `<store>.events`, each partition of which is a channel, and, where it has several, on
+/// `<store>.order`, which is the last channel.
 ///
 /// ```swift
 /// let log = try await KafkaLog.open(KafkaPlace(servers: "localhost:9092", store: "shop"))
 /// ```
 /// Between `contactLost` and `contactRegained` nothing is delivered, and what is appended can be
-/// withdrawn. Where `openingNotes` say that the topic is not as a store needs it, nothing is written.
+/// withdrawn. Where `openingNotes` say that a topic is not as a store needs it, nothing is written.
 public final class KafkaLog: RecordLog {
     public let description: LogDescription
     /// What opening has to say to people.
@@ -28,68 +29,74 @@ public final class KafkaLog: RecordLog {
 
     // MARK: - Opening
 
-    /// Opens the log; the topic has to exist.
+    /// Opens the log; the topics have to exist.
     ///
-    /// - Parameter knownPartitions: how many the topic has, where that is known: then the log is also opened where no
-    ///   broker answers, and looks at the topic when one does.
-    /// - Throws: `LogError`: `notAStore` where there is no topic, `unavailable` where no broker answers, `noPermission`.
+    /// - Parameter knownPartitions: how many the events' topic has, where that is known: then the log is also opened where
+    ///   no broker answers, and looks at the topics when one does.
+    /// - Throws: `LogError`: `notAStore` where a topic is missing, `unavailable` where no broker answers, `noPermission`.
     public static func open(
         _ place: KafkaPlace, knownPartitions: Int? = nil
     ) async throws(LogError) -> KafkaLog {
         var kafka = try place.configuration()
         let statistics = LatestStatistics()
         kafka.statistics = { statistics.note($0) }
-        let report = try await report(of: place, knownPartitions)
+        let reports = try await reports(of: place, knownPartitions)
         do {
             return try await onOwnThread(named: "kafka-open") { [kafka] in
-                try KafkaLog(place, kafka, report, statistics)
+                try KafkaLog(place, kafka, reports, statistics)
             }
         } catch {
             throw LogError(error, servers: place.servers)
         }
     }
 
-    private static func report(
+    private static func reports(
         of place: KafkaPlace, _ knownPartitions: Int?
-    ) async throws(LogError) -> KafkaTopic.Report {
+    ) async throws(LogError) -> [KafkaTopics.Report] {
         do throws(LogError) {
-            guard place.isOffline else { return try await KafkaTopic.check(place) }
+            guard place.isOffline else { return try await KafkaTopics.check(place, knownPartitions: knownPartitions) }
             throw LogError(
                 .unavailable, "nothing of the store \(place.store) was applied here: it cannot be opened offline")
         } catch {
             guard let knownPartitions, error.code == .unavailable else { throw error }
-            return .unseen(place.topic, partitions: knownPartitions)
+            return [.unseen(place.eventsTopic, partitions: knownPartitions)]
         }
     }
 
     private init(
-        _ place: KafkaPlace, _ kafka: KafkaConfiguration, _ report: KafkaTopic.Report, _ statistics: LatestStatistics
+        _ place: KafkaPlace, _ kafka: KafkaConfiguration, _ reports: [KafkaTopics.Report],
+        _ statistics: LatestStatistics
     ) throws(KafkaError) {
-        let topicBytes = report.settings?["max.message.bytes"].flatMap { Int($0) } ?? KafkaLogLimits.topicMessageBytes
+        let events = reports[0]
+        let topicBytes =
+            reports.compactMap { $0.settings?["max.message.bytes"].flatMap { Int($0) } }.min()
+            ?? KafkaLogLimits.topicMessageBytes
         description = LogDescription(
-            name: "kafka \(place.servers) store \(place.store)", partitions: report.partitions, isOnlyWriter: false,
+            name: "kafka \(place.servers) store \(place.store)", partitions: events.partitions,
+            hasOrderChannel: events.partitions > 1, isOnlyWriter: false,
             maxRecordBytes: max(0, min(topicBytes, KafkaLogLimits.topicMessageBytes) - KafkaLogLimits.batchOverhead),
             writeRefusal: place.isOffline
                 ? "the store was opened offline: nothing is written"
-                : report.isSeen ? Self.refusal(report, place) : nil,
-            isAway: !report.isSeen)
+                : events.isSeen ? Self.refusal(reports, place) : nil,
+            isAway: !events.isSeen)
         self.place = place
         self.kafka = kafka
         openingNotes =
-            report.isSeen
+            events.isSeen
             ? Self.notes(description.writeRefusal)
             : place.isOffline
                 ? []
                 : ["no broker answers at \(place.servers): what this node has applied can be read, and appends wait"]
-        if report.isSeen { for line in Self.remarks(report) { place.log(6, "OPEN", line) } }
-        let shared = SharedState(channels: report.partitions)
+        if events.isSeen { for line in Self.remarks(reports) { place.log(6, "OPEN", line) } }
+        let topics = place.topics(partitions: events.partitions)
+        let shared = SharedState(description)
         self.shared = shared
-        questions = Questions(kafka, topic: place.topic, patience: place.patience) { shared.isClosed }
+        questions = Questions(kafka, topics: topics, patience: place.patience) { shared.isClosed }
         self.statistics = statistics
-        let reader = try KafkaReader(kafka, topic: place.topic)
+        let reader = try KafkaReader(kafka, topics: topics)
         self.reader = reader
         do {
-            producer = try KafkaProducer(kafka, topics: [place.topic], maxMessageBytes: topicBytes) { reports in
+            producer = try KafkaProducer(kafka, topics: topics, maxMessageBytes: topicBytes) { reports in
                 if shared.reported(reports) { reader.wake() }
             }
         } catch {
@@ -99,14 +106,9 @@ public final class KafkaLog: RecordLog {
         if description.isAway { producer.hold(true) }
     }
 
-    static func refusal(_ report: KafkaTopic.Report, _ place: KafkaPlace) -> String? {
-        if !report.mismatches.isEmpty {
-            let all = report.mismatches.map(\.description).joined(separator: "; ")
-            return "nothing is written to the topic \(report.topic): \(all)"
-        }
-        guard report.settings == nil, !place.allowsUnverifiedTopics else { return nil }
-        return "nothing is written to the topic \(report.topic): its settings cannot be read (\(report.unread ?? "")); "
-            + "allow DescribeConfigs on it, or say --allow-unverified-topics"
+    static func refusal(_ reports: [KafkaTopics.Report], _ place: KafkaPlace) -> String? {
+        let refusals = reports.compactMap { $0.refusal(place) }
+        return refusals.isEmpty ? nil : refusals.joined(separator: "; ")
     }
 
     private static func notes(_ refusal: String?) -> [String] {
@@ -114,9 +116,9 @@ public final class KafkaLog: RecordLog {
     }
 
     /// What is worth a line in a log and no warning each time.
-    private static func remarks(_ report: KafkaTopic.Report) -> [String] {
+    private static func remarks(_ reports: [KafkaTopics.Report]) -> [String] {
         var remarks: [String] = []
-        if report.replication == 1 {
+        for report in reports where report.replication == 1 {
             remarks.append("the topic \(report.topic) has one copy: a broker's crash can lose what was acknowledged")
         }
         if !KafkaLibrary.missing.isEmpty {
@@ -131,8 +133,11 @@ public final class KafkaLog: RecordLog {
         precondition(channel >= 0 && channel < description.channels, "no such channel")
         if record.byteCount > description.maxRecordBytes { return reject(tag, .tooLarge) }
         if let refusal = description.writeRefusal { return reject(tag, .failed(refusal)) }
+        let place = description.place(of: channel)
         let sent = producer.send(
-            KafkaRecord(key: record.key, value: record.value, partition: channel, mayGather: record.mayGather),
+            KafkaRecord(
+                key: record.key, value: record.value, topic: place.topic, partition: place.partition,
+                mayGather: record.mayGather),
             tag: tag.number)
         if !sent { reject(tag, .failed("the log is closed; open it again")) }
     }
@@ -155,15 +160,15 @@ public final class KafkaLog: RecordLog {
     public func start(from offsets: [Int64], handler: any LogHandler) throws {
         precondition(offsets.count == description.channels, "one offset for each channel")
         let (reader, producer, shared, place, kafka) = (reader, producer, shared, place, kafka)
-        let isAway = description.isAway
+        let description = description
         let isStarted = shared.start(handler) {
             WorkerThread(name: "kafka-log") {
                 var delivery = Delivery(
-                    reader: reader, producer: producer, shared: shared,
+                    description, reader: reader, producer: producer, shared: shared,
                     leaders: Leaders(
-                        kafka: kafka, place: place, shared: shared, isUnseen: isAway, wake: { reader.wake() }),
+                        kafka: kafka, place: place, description: description, shared: shared, wake: { reader.wake() }),
                     handler: handler, offsets: offsets)
-                delivery.run(isAway: isAway, writesAfterRestart: place.writesAfterRestart)
+                delivery.run(writesAfterRestart: place.writesAfterRestart)
             }
         }
         if !isStarted { throw LogError(.closed, "the log on Kafka is closed") }
@@ -179,16 +184,18 @@ public final class KafkaLog: RecordLog {
 
     public func bounds(of channel: Int) async throws(LogError) -> Range<Int64> {
         precondition(channel >= 0 && channel < description.channels, "no such channel")
-        return try await ask { inquiry throws(KafkaError) in try inquiry.bounds(of: channel) }
+        let place = description.place(of: channel)
+        return try await ask { inquiry throws(KafkaError) in try inquiry.bounds(of: place) }
     }
 
     public func record(at offset: Int64, in channel: Int) async throws(LogError) -> StoredRecord? {
         precondition(channel >= 0 && channel < description.channels, "no such channel")
+        let place = description.place(of: channel)
         let found: KafkaStoredRecord?
         do {
-            found = try await ask { inquiry throws(KafkaError) in try inquiry.record(at: offset, in: channel) }
+            found = try await ask { inquiry throws(KafkaError) in try inquiry.record(at: offset, in: place) }
         } catch  where error.code == .damaged {
-            throw LogError(.damaged, Delivery.damage(offset, channel, error.message))
+            throw LogError(.damaged, Delivery.damage(offset, description.name(of: channel), error.message))
         }
         return found.map {
             StoredRecord(
@@ -244,8 +251,11 @@ public final class KafkaLog: RecordLog {
         for channel in unknown {
             // A broker acknowledged without an offset; what is there now includes it.
             let left = max(.zero, ContinuousClock.now.duration(to: deadline))
-            guard let inquiry = try? KafkaInquiry(kafka, topic: place.topic, within: left) else { continue }
-            if let bounds = try? inquiry.bounds(of: channel) { ends[channel] = bounds.upperBound }
+            let topics = place.topics(partitions: description.partitions)
+            guard let inquiry = try? KafkaInquiry(kafka, topics: topics, within: left) else { continue }
+            if let bounds = try? inquiry.bounds(of: description.place(of: channel)) {
+                ends[channel] = bounds.upperBound
+            }
             inquiry.close()
         }
         return ends

@@ -5,17 +5,17 @@ import Kafka
 public struct KafkaPlace: Sendable {
     /// HOST:PORT, several with commas.
     public var servers: String
-    /// The store's name: its topics are called by it, `<store>.events`.
+    /// The store's name: its topics are called by it, `<store>.events` and `<store>.order`.
     public var store: String
     /// Properties of librdkafka, as for TLS and SASL.
     public var properties: [String: String]
     /// Needed where a property switches the check of the servers' certificates or names off.
     public var acceptsUnverifiedServers = false
-    /// Writes also where the topic's settings cannot be read; those that can be read must be right all the same.
+    /// Writes also where the topics' settings cannot be read; those that can be read must be right all the same.
     public var allowsUnverifiedTopics = false
     /// Nothing is asked, delivered or written.
     public var isOffline = false
-    /// Copies of each record that the topic must have; nil: any.
+    /// Copies of each record that the topics must have; nil: any.
     public var replication: Int?
     /// After a loss of contact nothing is written before a channel was delivered again by `restart`: whoever calls that
     /// has looked whether the log is still the same.
@@ -34,7 +34,15 @@ public struct KafkaPlace: Sendable {
         self.properties = properties
     }
 
-    public var topic: String { store + ".events" }
+    public var eventsTopic: String { store + ".events" }
+
+    /// Only a store of several partitions has it.
+    public var orderTopic: String { store + ".order" }
+
+    /// Of a store of so many partitions, as `LogDescription.place` counts them.
+    func topics(partitions: Int) -> [String] {
+        partitions > 1 ? [eventsTopic, orderTopic] : [eventsTopic]
+    }
 
     /// What is wrong with the place by itself, without asking a broker; nil: nothing.
     public var problem: String? {
@@ -60,7 +68,7 @@ public struct KafkaPlace: Sendable {
             default: false
             }
         }
-        guard allowed, !["", ".", ".."].contains(store), topic.utf8.count <= KafkaLogLimits.topicName else {
+        guard allowed, !["", ".", ".."].contains(store), eventsTopic.utf8.count <= KafkaLogLimits.topicName else {
             throw LogError(
                 .notAStore, "\"\(store)\" cannot name a store on Kafka: 1 to 242 of the characters a-z A-Z 0-9 . _ -")
         }
@@ -97,16 +105,29 @@ public struct KafkaPlace: Sendable {
         _ body: @escaping @Sendable (KafkaInquiry) throws(KafkaError) -> R
     ) async throws(LogError) -> R {
         let kafka = try configuration()
-        let (topic, patience) = (topic, patience)
+        let (topic, patience) = (eventsTopic, patience)
         do {
             return try await onOwnThread(named: "kafka-ask") {
-                let inquiry = try KafkaInquiry(kafka, topic: topic, within: patience)
+                let inquiry = try KafkaInquiry(kafka, topics: [topic], within: patience)
                 defer { inquiry.close() }
                 return try body(inquiry)
             }
         } catch {
             throw LogError(error, servers: servers)
         }
+    }
+}
+
+extension LogDescription {
+    /// Which partition of which of the store's topics a channel is: of the events' topic, or the one of the order's.
+    func place(of channel: Int) -> TopicPartition {
+        channel == orderChannel ? TopicPartition(topic: 1, 0) : TopicPartition(channel)
+    }
+
+    /// nil: none of the store's, as of partitions that were added.
+    func channel(of place: TopicPartition) -> Int? {
+        if place.topic == 0 { return place.partition < partitions ? place.partition : nil }
+        return place.partition == 0 ? orderChannel : nil
     }
 }
 

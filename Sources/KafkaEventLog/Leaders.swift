@@ -15,9 +15,8 @@ struct Leaders: Sendable {
 
     let kafka: KafkaConfiguration
     let place: KafkaPlace
+    let description: LogDescription
     let shared: SharedState
-    /// The topic's settings were not looked at when the log was opened.
-    let isUnseen: Bool
     /// Makes the log's thread look at the answer.
     let wake: @Sendable () -> Void
 
@@ -36,27 +35,33 @@ struct Leaders: Sendable {
     }
 
     private func bounds(of channel: Int) -> Range<Int64>? {
+        let place = description.place(of: channel)
+        var pause = KafkaLogLimits.probePause
         repeat {
-            if let bounds = ask({ inquiry throws(KafkaError) in try inquiry.bounds(of: channel) }) { return bounds }
-        } while shared.pause(KafkaLogLimits.probePause)
+            if let bounds = ask({ inquiry throws(KafkaError) in try inquiry.bounds(of: place) }) { return bounds }
+            pause = min(pause * 2, KafkaLogLimits.longestProbePause)
+        } while shared.pause(pause)
         return nil
     }
 
-    /// Waits until the cluster answers, and the leader of some partition. Others may be without one: each is asked for by
-    /// itself.
-    func waitForContact(channels: Int) {
+    /// Waits until the cluster answers, and the leader of some partition of the events. Others may be without one: each
+    /// is asked for by itself.
+    func waitForContact() {
         if place.isOffline { return }
         shared.probe {
             repeat {
                 let found = ask { inquiry throws(KafkaError) -> Answer? in
-                    guard let partitions = try inquiry.partitions(), !partitions.isEmpty else { return nil }
-                    guard partitions.count == channels else {
-                        return .failed(Self.recounted(channels, partitions.count))
+                    guard let partitions = try inquiry.partitions(of: place.eventsTopic), !partitions.isEmpty else {
+                        return nil
+                    }
+                    guard partitions.count == description.partitions else {
+                        return .failed(Self.recounted(description.partitions, partitions.count))
                     }
                     guard let led = partitions.filter({ $0.leader >= 0 }).randomElement() else { return nil }
-                    _ = try inquiry.bounds(of: led.number)
-                    if isUnseen, let report = try KafkaTopic.report(inquiry, place),
-                        let refusal = KafkaLog.refusal(report, place)
+                    _ = try inquiry.bounds(of: TopicPartition(led.number))
+                    // What could not be looked at when the log was opened.
+                    if description.isAway,
+                        let refusal = KafkaLog.refusal(try KafkaTopics.reports(inquiry, place), place)
                     {
                         return .failed(refusal + "; then open the store again")
                     }
@@ -79,7 +84,8 @@ struct Leaders: Sendable {
         let shared = shared
         guard
             let inquiry = try? KafkaInquiry(
-                kafka, topic: place.topic, within: KafkaLogLimits.patience, isCancelled: { shared.isClosed })
+                kafka, topics: place.topics(partitions: description.partitions), within: KafkaLogLimits.patience,
+                isCancelled: { shared.isClosed })
         else { return nil }
         defer { inquiry.close() }
         return try? body(inquiry)

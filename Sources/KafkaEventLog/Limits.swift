@@ -2,14 +2,17 @@
 public enum KafkaLogLimits {
     /// The most that a batch of one record takes besides key and value, in bytes, generously.
     static let batchOverhead = 512
-    /// What a store's topic has to allow for one batch, in bytes.
+    /// Partitions of a store where nobody says how many.
+    public static let partitions = 12
+    /// What a store's topics have to allow for one batch, in bytes.
     public static let topicMessageBytes = 2 << 20
     /// The longest that `close` waits for what is outstanding, and `open` and other questions for brokers.
     public static let patience: Duration = .seconds(10)
     /// Between two questions to a leader of which the first answered what should not be.
     static let secondOpinion: Duration = .milliseconds(500)
-    /// Between two attempts to reach a broker.
+    /// Between two attempts to reach a broker; to reach one partition's leader it grows to the longest.
     static let probePause: Duration = .milliseconds(200)
+    static let longestProbePause: Duration = .seconds(2)
     /// The longest that the log's thread waits for records before it looks around.
     static let readWait: Duration = .milliseconds(100)
     /// How often a channel is read again from one offset before what came is believed.

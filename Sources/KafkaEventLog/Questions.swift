@@ -14,15 +14,15 @@ final class Questions: Sendable {
 
     private let state = Monitor(State())
     private let kafka: KafkaConfiguration
-    private let topic: String
+    private let topics: [String]
     private let patience: Duration
     private let isCancelled: @Sendable () -> Bool
 
     init(
-        _ kafka: KafkaConfiguration, topic: String, patience: Duration, isCancelled: @escaping @Sendable () -> Bool
+        _ kafka: KafkaConfiguration, topics: [String], patience: Duration, isCancelled: @escaping @Sendable () -> Bool
     ) {
         self.kafka = kafka
-        self.topic = topic
+        self.topics = topics
         self.patience = patience
         self.isCancelled = isCancelled
     }
@@ -70,7 +70,7 @@ final class Questions: Sendable {
             }
             kept.close()
         }
-        return try KafkaInquiry(kafka, topic: topic, within: left, isCancelled: isCancelled)
+        return try KafkaInquiry(kafka, topics: topics, within: left, isCancelled: isCancelled)
     }
 
     /// Ends the client; no question may be open. Blocks.

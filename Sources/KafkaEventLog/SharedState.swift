@@ -38,9 +38,11 @@ final class SharedState: Sendable {
     }
 
     private let state: Monitor<State>
+    private let description: LogDescription
 
-    init(channels: Int) {
-        state = Monitor(State(storedEnds: Array(repeating: 0, count: channels)))
+    init(_ description: LogDescription) {
+        self.description = description
+        state = Monitor(State(storedEnds: Array(repeating: 0, count: description.channels)))
     }
 
     // MARK: - Reports
@@ -51,9 +53,10 @@ final class SharedState: Sendable {
             var isNew = false
             for report in reports {
                 if case .stored(let offset) = report.outcome {
-                    guard state.storedEnds.indices.contains(report.partition) else { continue }
-                    if offset < 0 { state.unknownEnds.insert(report.partition) }
-                    state.storedEnds[report.partition] = max(state.storedEnds[report.partition], offset + 1)
+                    let place = TopicPartition(topic: report.topic, report.partition)
+                    guard let channel = description.channel(of: place) else { continue }
+                    if offset < 0 { state.unknownEnds.insert(channel) }
+                    state.storedEnds[channel] = max(state.storedEnds[channel], offset + 1)
                 } else if report.tag != 0, let outcome = TagOutcome(report.outcome) {
                     state.inbox.reports.append(TagReport(tag: LogTag(number: report.tag), outcome: outcome))
                     isNew = true

@@ -11,13 +11,18 @@ final class AppliedWaits: Sendable {
     }
 
     private enum Target: Sendable {
-        case offset(channel: Int, Int64)
+        /// A patient one waits also while `stop` is set.
+        case offset(channel: Int, Int64, isPatient: Bool)
         case barrier(channel: Int, RecordID)
 
         var channel: Int {
             switch self {
-            case .offset(let channel, _), .barrier(let channel, _): channel
+            case .offset(let channel, _, _), .barrier(let channel, _): channel
             }
+        }
+
+        var isPatient: Bool {
+            if case .offset(_, _, let isPatient) = self { isPatient } else { true }
         }
     }
 
@@ -27,6 +32,8 @@ final class AppliedWaits: Sendable {
         var nextOffsets: [Int64]
         var failure: [Int: IndexError] = [:]
         var failed: IndexError?
+        /// Why nothing more is reached for now.
+        var stop: IndexError?
     }
 
     private let state: Mutex<State>
@@ -42,8 +49,12 @@ final class AppliedWaits: Sendable {
     var hasBarriers: Bool { count.load(ordering: .acquiring) > 0 }
 
     /// Waits until the record at `offset` is applied.
-    func offset(_ offset: Int64, in channel: Int, until deadline: ContinuousClock.Instant) async -> Outcome {
-        await wait(.offset(channel: channel, offset), until: deadline) {}
+    ///
+    /// - Parameter isPatient: waits also while nothing goes on.
+    func offset(
+        _ offset: Int64, in channel: Int, until deadline: ContinuousClock.Instant, isPatient: Bool = true
+    ) async -> Outcome {
+        await wait(.offset(channel: channel, offset, isPatient: isPatient), until: deadline) {}
     }
 
     /// Waits until the barrier is applied; `write` puts it into the log once the wait is known.
@@ -59,10 +70,11 @@ final class AppliedWaits: Sendable {
         let promise = Promise<Outcome>()
         let (id, immediate): (UInt64, Outcome?) = state.withLock { state in
             // What was applied stays readable, whatever came then.
-            if case .offset(let channel, let offset) = target, state.nextOffsets[channel] > offset {
+            if case .offset(let channel, let offset, _) = target, state.nextOffsets[channel] > offset {
                 return (0, .reached)
             }
             if let error = state.failed ?? state.failure[target.channel] { return (0, .failed(error)) }
+            if let stop = state.stop, !target.isPatient { return (0, .failed(stop)) }
             state.nextID += 1
             state.waits[state.nextID] = (target, promise)
             return (state.nextID, nil)
@@ -93,23 +105,42 @@ final class AppliedWaits: Sendable {
     }
 
     /// The log's thread has applied a run.
-    func applied(nextOffsets: [Int64], barriers: [RecordID]) {
-        let reached: [Promise<Outcome>] = state.withLock { state in
+    ///
+    /// - Parameter stop: why nothing more is reached for now; nil: it goes on.
+    func applied(nextOffsets: [Int64], barriers: [RecordID], stop: IndexError? = nil) {
+        let ended: [(Promise<Outcome>, Outcome)] = state.withLock { state in
+            // Most runs bring nothing new to the order.
+            let isNew = nextOffsets != state.nextOffsets || stop != state.stop || !barriers.isEmpty
             state.nextOffsets = nextOffsets
-            guard !state.waits.isEmpty else { return [] }
-            var reached: [Promise<Outcome>] = []
+            state.stop = stop
+            guard isNew, !state.waits.isEmpty else { return [] }
+            var ended: [(Promise<Outcome>, Outcome)] = []
             for (id, wait) in state.waits {
                 switch wait.target {
-                case .offset(let channel, let offset) where nextOffsets[channel] > offset: break
-                case .barrier(_, let barrier) where barriers.contains(barrier): break
-                case .offset, .barrier: continue
+                case .offset(let channel, let offset, _) where nextOffsets[channel] > offset:
+                    ended.append((wait.promise, .reached))
+                case .barrier(_, let barrier) where barriers.contains(barrier): ended.append((wait.promise, .reached))
+                case .offset, .barrier:
+                    guard let stop, !wait.target.isPatient else { continue }
+                    ended.append((wait.promise, .failed(stop)))
                 }
-                reached.append(wait.promise)
                 state.waits[id] = nil
             }
-            return reached
+            return ended
         }
-        for promise in reached { promise.fulfil(.reached) }
+        for (promise, outcome) in ended { promise.fulfil(outcome) }
+    }
+
+    /// The barrier will not come.
+    func fail(barrier id: RecordID, _ error: IndexError) {
+        let waits = state.withLock { state in
+            let found = state.waits.filter {
+                if case .barrier(_, id) = $0.value.target { true } else { false }
+            }
+            for id in found.keys { state.waits[id] = nil }
+            return found.values.map(\.promise)
+        }
+        for wait in waits { wait.fulfil(.failed(error)) }
     }
 
     func fail(channel: Int?, _ error: IndexError) {

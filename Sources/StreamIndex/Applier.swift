@@ -90,7 +90,12 @@ final class Applier {
         self.store = store
         slots = SlotCache(capacity: IndexLimits.cachedStates)
         lanes = []
-        order = if let view = store.order { try OrderLane(store, view) } else { nil }
+        if let view = store.order {
+            let next = try store.partitionState(store.identity.partitions).nextOffset
+            order = try OrderLane(store, view, nextOffset: next)
+        } else {
+            order = nil
+        }
         for channel in 0..<store.channels { lanes.append(try Lane(store, partition: channel)) }
         try order?.advance(lanes)
     }
@@ -108,7 +113,7 @@ final class Applier {
             guard !halts.contains(where: { $0.channel == entry.channel }),
                 let reason = haltReason(entry, bytes)
             else { continue }
-            halts.append((entry.channel, Self.halted(reason, entry.channel, entry.offset)))
+            halts.append((entry.channel, halted(reason, entry.channel, entry.offset)))
             entries.removeAll { $0.channel == entry.channel && $0.offset >= entry.offset }
         }
         return halts
@@ -165,7 +170,7 @@ final class Applier {
         var firstVersion: Int64 = -1
         switch parse(entry, bytes) {
         case .halt(let reason):
-            return halt(channel, Self.halted(reason, channel, entry.offset))
+            return halt(channel, halted(reason, channel, entry.offset))
         case .foreign(let reason):
             code = RecordCode.foreign(reason)
         case .barrier where !lanes[channel].state.hasIdentity, .record where !lanes[channel].state.hasIdentity:
@@ -191,7 +196,7 @@ final class Applier {
         var firstPosition: Int64 = -1
         switch parseOrder(entry, bytes) {
         case .halt(let reason):
-            return halt(entry.channel, Self.halted(reason, entry.channel, entry.offset))
+            return halt(entry.channel, halted(reason, entry.channel, entry.offset))
         case .foreign(let reason):
             code = RecordCode.foreign(reason)
             order.skip(entry.offset)
@@ -204,14 +209,18 @@ final class Applier {
             order.skip(entry.offset)
         case .order(let record, let writeID):
             firstPosition = order.place(record, writeID: writeID, entry, batch)
-        case .void(let void, _, _):
+        case .void(let void, _, let writeID):
             try commit(bytes)
-            firstPosition = try order.void(void, at: entry.offset, batch)
+            firstPosition = try order.void(void, writeID: writeID, at: entry.offset, batch)
+            note(entry, bytes, code, firstPosition)
+            try commit(bytes)
+            try order.judgeAgain(upTo: entry.offset + 1)
+            return try order.advance(lanes)
         }
         note(entry, bytes, code, firstPosition)
     }
 
-    private static func halted(_ reason: HaltReason, _ partition: Int, _ offset: Int64) -> IndexError {
+    private func halted(_ reason: HaltReason, _ partition: Int, _ offset: Int64) -> IndexError {
         let what =
             switch reason {
             case .formatVersion(let version): "format version \(version)"
@@ -219,7 +228,7 @@ final class Applier {
             }
         return IndexError(
             .halted,
-            "partition \(partition) is halted at offset \(offset): the record is of \(what), which this build does not "
+            "\(store.name(of: partition)) is halted at offset \(offset): the record is of \(what), which this build does not "
                 + "know; use a newer build")
     }
 

@@ -83,7 +83,7 @@ final class IndexHandler: LogHandler {
                 if let error = lane.halted, before[channel] == nil { halted.append((channel, error)) }
             }
             if !halted.isEmpty { publish(state) }
-            update = state.applier.order?.takeUpdate()
+            update = state.applier.order?.takeUpdate(state.applier.lanes)
         }
         guard !offsets.isEmpty else { return }
         waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier))
@@ -149,25 +149,25 @@ final class IndexHandler: LogHandler {
             if wasLost { say(.info, "contact with the log is regained") }
             watch.contactRegained(self, hold: number)
         case .gap(let channel, let expected, let found):
-            stop(channel, Self.gap(channel, expected, found))
+            stop(channel, gap(channel, expected, found))
         case .startMoved(let channel, let start):
             stop(
                 channel,
                 IndexError(
                     .mismatch,
-                    "partition \(channel) now begins at offset \(start), behind what this index has applied: the log was "
+                    "\(log.description.name(of: channel)) now begins at offset \(start), behind what this index has applied: the log was "
                         + "truncated; export to a new store, or rebuild the index from a backup of the log"))
         case .shortened(let channel, let end):
             stop(
                 channel,
                 IndexError(
                     .mismatch,
-                    "partition \(channel) ends at offset \(end), before what this index has applied: the log was "
+                    "\(log.description.name(of: channel)) ends at offset \(end), before what this index has applied: the log was "
                         + "truncated or made anew; restore it, or remove the index to begin again"))
         case .damaged(nil, let why):
             end(IndexError(.damaged, why))
         case .damaged(let channel?, let why):
-            stop(channel, IndexError(.halted, "partition \(channel) is halted: \(why)"))
+            stop(channel, IndexError(.halted, "\(log.description.name(of: channel)) is halted: \(why)"))
         case .failed(let why):
             end(IndexError(.unavailable, why))
         }
@@ -179,6 +179,11 @@ final class IndexHandler: LogHandler {
     private func publish(_ state: borrowing State) {
         let halts = state.applier.lanes.map { [failure = state.failure] in $0.halted ?? failure }
         published.withLock { $0 = halts }
+    }
+
+    /// Runs `body` while nothing is written to the index: between runs, and not while a void is half done.
+    func betweenRuns<R>(_ body: () throws -> sending R) rethrows -> sending R {
+        try state.withLock { _ in try body() }
     }
 
     // MARK: - Comparing
@@ -213,19 +218,52 @@ final class IndexHandler: LogHandler {
         }
     }
 
+    /// Has a channel delivered again that is where it was at the last look, though its log goes on.
+    func wake(_ channel: Int, at offset: Int64, end: Int64) {
+        let isStill = state.withLock { state in
+            let lane = state.applier.lanes[channel]
+            guard lane.state.nextOffset == offset, lane.halted == nil, state.holds[channel] == nil,
+                state.failure == nil
+            else { return false }
+            log.restart(channel: channel, from: offset)
+            return true
+        }
+        guard isStill else { return }
+        say(
+            .warning,
+            "\(log.description.name(of: channel)) stands at offset \(offset) though its log ends at \(end): it is read again "
+                + "from there")
+    }
+
     // MARK: - The order
 
-    /// Whether the records that the order speaks of, and that have not come here, exist at all.
-    func askForOrdered() async {
-        let range = state.withLock { state -> PlacedRange? in
-            guard state.failure == nil else { return nil }
-            return try? state.applier.order?.nextUnapplied(state.applier.lanes)
+    /// The range of the order that waits here for records; nil: none does.
+    var awaitedRange: PlacedRange? {
+        state.withLock { state in
+            guard state.failure == nil, let order = state.applier.order else { return nil }
+            return try? order.nextUnapplied(state.applier.lanes)
         }
-        guard let range, let end = try? await log.bounds(of: range.partition).upperBound else { return }
+    }
+
+    /// Whether the records that a range speaks of exist at all; nil: their log cannot be asked.
+    ///
+    /// What differs is asked again before it is believed: a leader that was just made one may not know the newest.
+    func exists(_ range: PlacedRange) async -> Bool? {
+        for look in 0..<2 {
+            if look > 0 { try? await Task.sleep(for: IndexLimits.secondOpinion) }
+            guard let end = try? await log.bounds(of: range.partition).upperBound else { return nil }
+            if end > range.lastOffset { return true }
+        }
+        return false
+    }
+
+    /// The records that the range speaks of do not exist.
+    func isBeyondEnd(_ range: PlacedRange) {
         var update: OrderUpdate?
         turn { state throws(IndexError) in
-            try state.applier.order?.compare(range, partitionEnd: end, state.applier.lanes)
-            update = state.applier.order?.takeUpdate()
+            guard let order = state.applier.order else { return }
+            try order.compare(range, partitionEnd: range.lastOffset, state.applier.lanes)
+            update = order.takeUpdate(state.applier.lanes)
         }
         if let update { orderer?.note(update, applied: []) }
     }
@@ -261,28 +299,31 @@ final class IndexHandler: LogHandler {
                 state.restarts[entry.channel] += 1
                 log.restart(channel: entry.channel, from: expected)
             } else {
-                state.applier.halt(entry.channel, Self.gap(entry.channel, expected, entry.offset))
+                state.applier.halt(entry.channel, gap(entry.channel, expected, entry.offset))
             }
         }
         return entries
     }
 
-    private static func gap(_ channel: Int, _ expected: Int64, _ found: Int64) -> IndexError {
+    private func gap(_ channel: Int, _ expected: Int64, _ found: Int64) -> IndexError {
         IndexError(
             .halted,
-            "partition \(channel) is halted: offset \(expected) is missing, the log goes on at \(found); if it is gone, "
+            "\(log.description.name(of: channel)) is halted: offset \(expected) is missing, the log goes on at \(found); if it is gone, "
                 + "export to a new store")
     }
 
     // MARK: - Ends
 
     private func stop(_ channel: Int, _ error: IndexError) {
+        var update: OrderUpdate?
         let isKnown = state.withLock { state in
             guard state.applier.lanes.indices.contains(channel) else { return false }
             state.applier.halt(channel, error)
             publish(state)
+            update = state.applier.order?.takeUpdate(state.applier.lanes)
             return true
         }
+        if let update { orderer?.note(update, applied: []) }
         if isKnown { halt(channel, error) }
     }
 
@@ -299,12 +340,14 @@ final class IndexHandler: LogHandler {
         say(.error, error.message)
         proposer.fail(channel: channel, error)
         waits.fail(channel: channel, error)
+        orderer?.fail(channel: channel, error)
     }
 
     private func fail(_ error: IndexError) {
         say(.error, error.message)
         proposer.fail(channel: nil, error)
         waits.fail(channel: nil, error)
+        orderer?.fail(channel: nil, error)
     }
 }
 

@@ -23,7 +23,7 @@ struct IndexParts: ~Copyable {
         let keyValue = try IndexFiles.open(directory: source.opened.indexDirectory, identity)
         let store = IndexStore(
             keyValue: keyValue, segments: segments, identity: identity, isCopy: false,
-            hasOrder: source.opened.log.description.hasOrderChannel)
+            hasOrder: source.opened.log.description.hasOrderChannel, orderRules: source.orderRules)
         do {
             return IndexParts(store: store, applier: try Applier(store), writer: writer)
         } catch {
@@ -73,7 +73,7 @@ enum NodeCopy {
             let keyValue = try IndexFiles.open(directory: copy.node.index, identity, limits: limits)
             return IndexStore(
                 keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true,
-                hasOrder: source.opened.log.description.hasOrderChannel)
+                hasOrder: source.opened.log.description.hasOrderChannel, orderRules: source.orderRules)
         }
         let store = try open()
         do {

@@ -28,10 +28,13 @@ final class IndexStore: Sendable {
     let isCopy: Bool
     /// nil: the log has no order channel.
     let order: OrderView?
+    let orderRules: OrderRules
 
     init(
-        keyValue: KeyValueStore, segments: SegmentReader, identity: Identity, isCopy: Bool, hasOrder: Bool = false
+        keyValue: KeyValueStore, segments: SegmentReader, identity: Identity, isCopy: Bool, hasOrder: Bool = false,
+        orderRules: OrderRules = OrderRules()
     ) {
+        self.orderRules = orderRules
         order = hasOrder ? OrderView() : nil
         self.keyValue = keyValue
         self.segments = segments
@@ -41,6 +44,11 @@ final class IndexStore: Sendable {
 
     /// The partitions, and the order channel where there is one.
     var channels: Int { identity.partitions + (order == nil ? 0 : 1) }
+
+    /// What people call a channel.
+    func name(of channel: Int) -> String {
+        channel == identity.partitions ? "the order topic" : "partition \(channel)"
+    }
 
     func state(of name: [UInt8]) throws(IndexError) -> StreamState? {
         let key = IndexKey.name(KeyPrefix.stream, name)
@@ -53,7 +61,7 @@ final class IndexStore: Sendable {
         guard let found = try value(of: IndexKey.partition(partition), { PartitionState($0) }) else {
             return PartitionState()
         }
-        guard let state = found else { throw IndexError.damaged("the state of partition \(partition) cannot be read") }
+        guard let state = found else { throw IndexError.damaged("the state of \(name(of: partition)) cannot be read") }
         return state
     }
 

@@ -63,8 +63,11 @@ public struct IndexSource: Sendable {
     /// How often the log is compared with what was applied of it.
     public var comparesEvery = IndexLimits.comparisonInterval
     public var say: IndexSay
+    /// How long a range of the order waits for the records that it speaks of, before it is asked whether they exist.
+    package var rangeDelay = IndexLimits.unappliedRangeDelay
     /// When this node proposes to the order; nil: as is best for the log.
     package var orderTiming: ProposerTiming?
+    package var orderRules = OrderRules()
     /// For the test of a node that is wrong: changes what it proposes.
     package var distortOrder: (@Sendable (OrderRange) -> OrderRange)?
     /// Records applied and records to apply, while the index catches up at open.
@@ -85,7 +88,7 @@ public struct IndexSource: Sendable {
 public final class IndexedLog: Sendable {
     let identity: Identity
     let store: IndexStore
-    private let log: any RecordLog
+    let log: any RecordLog
     /// What the index itself writes is shown to a scan once it is synced.
     let ownSegments: SegmentWriter?
     private let readers: ReadLane
@@ -96,7 +99,7 @@ public final class IndexedLog: Sendable {
     let waits: AppliedWaits
     /// nil: the log has no order channel.
     let orderer: Orderer?
-    private let handler: IndexHandler
+    let handler: IndexHandler
     private let isClosed = Atomic<Bool>(false)
     private let pagesRead = Atomic<Int>(0)
     private let eventsRead = Atomic<Int>(0)
@@ -123,7 +126,7 @@ public final class IndexedLog: Sendable {
         let checkpoints = parts.writer.map {
             Checkpoints(writer: $0, keyValue: keyValue, every: copy?.checkpointBytes)
         }
-        if let update = parts.applier.order?.takeUpdate() {
+        if let update = parts.applier.order?.takeUpdate(parts.applier.lanes) {
             orderer = Orderer(log: log, store: store, update, applied: offsets, source)
         } else {
             orderer = nil
@@ -183,6 +186,7 @@ public final class IndexedLog: Sendable {
         if !isHeard { handler.holdAll() }
         try log.start(from: offsets, handler: handler)
         if !log.description.isOnlyWriter { handler.watch.start(handler, every: source.comparesEvery) }
+        if orderer != nil { handler.watch.startOnOrder(handler, every: source.rangeDelay) }
         // Where a partition did not answer, it is compared when it does, before anything more of it is applied.
         if !isHeard, !log.description.isAway { handler.handle(.contactRegained) }
         let total = zip(offsets, ends).reduce(0) { $0 + $1.1 - $1.0 }
@@ -218,10 +222,21 @@ public final class IndexedLog: Sendable {
             if channel == 0, state.nextOffset == 0 {
                 try node.belong(to: try await StoreCreation.identity(of: log))
             }
+            if channel == identity.partitions, state.nextOffset == 0 { try await beginOrder(source) }
             return try await comparedEnd(of: channel, state)
         } catch let error as LogError where error.code == .unavailable {
-            source.say(.warning, "partition \(channel) does not answer; what was applied of it can be read: \(error)")
+            let name = log.description.name(of: channel)
+            source.say(.warning, "\(name) does not answer; what was applied of it can be read: \(error)")
             return nil
+        }
+    }
+
+    /// The store may have been made before it had an order.
+    private func beginOrder(_ source: IndexSource) async throws {
+        do {
+            try await StoreCreation.begin(identity.partitions, of: log, identity)
+        } catch let error as IndexError where error.code == .unavailable {
+            source.say(.warning, "nothing is ordered before a node that may write has opened the store: \(error)")
         }
     }
 
@@ -324,14 +339,14 @@ public final class IndexedLog: Sendable {
     }
 
     public func page(_ request: StreamPageRequest) async throws -> StreamPage {
-        let page = try await job { [store] in try store.page(request) }
+        let page = try await job { [store] in try store.streamPage(request) }
         noteRead(page.events.count)
         return page
     }
 
     public func page(_ request: SequencePageRequest) async throws -> SequencePage {
         let page = try await job { [store] in
-            if let view = store.order { try store.page(request, by: view) } else { try store.page(request) }
+            try store.order == nil ? store.page(request) : store.orderedPage(request)
         }
         noteRead(page.events.count)
         return page

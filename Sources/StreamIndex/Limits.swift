@@ -33,6 +33,12 @@ public enum IndexLimits {
     static let pageRanges = 8_192
     /// Of them without a match in a row before the next match is looked for directly.
     static let missedRanges = 8
+    /// Entries after which a step of what a void makes anew is written.
+    static let orderStep = 8_192
+    /// Order records of this node of which the log has said nothing; more are not written.
+    static let unsettledOrderRecords = 4
+    /// How long a range of the order may wait here for the records that it speaks of, before their log's end is asked for.
+    public static let unappliedRangeDelay = Duration.seconds(2)
     /// Newer events in a conflict.
     public static let conflictEvents = 100
     public static let conflictBytes = 256 << 10

@@ -83,14 +83,14 @@ enum LogComparison {
     private static func madeAnew(_ log: any RecordLog, _ known: KnownChannel) -> IndexError {
         IndexError(
             .mismatch,
-            "partition \(known.channel) begins with another creation record than the one that the index has applied: the "
+            "\(log.description.name(of: known.channel)) begins with another creation record than the one that the index has applied: the "
                 + "log was made anew; \(advice(log))")
     }
 
     private static func replaced(_ log: any RecordLog, _ known: KnownChannel) -> IndexError {
         IndexError(
             .mismatch,
-            "offset \(known.nextOffset - 1) of partition \(known.channel) is not the record that the index has applied: "
+            "offset \(known.nextOffset - 1) of \(log.description.name(of: known.channel)) is not the record that the index has applied: "
                 + "the log was replaced, or was cut and has grown since; \(advice(log))")
     }
 
@@ -105,7 +105,7 @@ enum LogComparison {
             }
         return IndexError(
             .mismatch,
-            "the index has applied partition \(known.channel) up to offset \(known.nextOffset - 1), and \(what); "
+            "the index has applied \(log.description.name(of: known.channel)) up to offset \(known.nextOffset - 1), and \(what); "
                 + advice(log))
     }
 

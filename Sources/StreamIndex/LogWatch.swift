@@ -2,6 +2,7 @@
 // and at intervals.
 
 import EventLog
+import GlobalOrder
 import Synchronization
 
 /// The tasks of a handler that go on beside the log's thread; they end with the store.
@@ -9,6 +10,7 @@ final class LogWatch: Sendable {
     private struct State {
         var contact: Task<Void, Never>?
         var interval: Task<Void, Never>?
+        var ranges: Task<Void, Never>?
         var isEnded = false
     }
 
@@ -44,16 +46,57 @@ final class LogWatch: Sendable {
         }
     }
 
-    /// Compares now and then, while records are applied.
+    /// Compares now and then, while records are applied, and wakes channels whose delivery stands still.
     func start(_ handler: IndexHandler, every interval: Duration) {
         state.withLock { state in
             guard !state.isEnded else { return }
             state.interval = Task {
+                var before: [Int: Int64] = [:]
                 while (try? await Task.sleep(for: interval)) != nil {
-                    await handler.askForOrdered()
                     for known in handler.known {
                         if case .differs(let error) = await Self.compare(known, handler) { return handler.end(error) }
                     }
+                    before = await Self.wakeStalled(handler, before)
+                }
+            }
+        }
+    }
+
+    /// - Parameter before: how far each channel was at the last look.
+    /// - Returns: how far they are now.
+    private static func wakeStalled(_ handler: IndexHandler, _ before: [Int: Int64]) async -> [Int: Int64] {
+        var now: [Int: Int64] = [:]
+        var suspects: [(channel: Int, offset: Int64, end: Int64)] = []
+        for known in handler.known {
+            now[known.channel] = known.nextOffset
+            guard before[known.channel] == known.nextOffset,
+                let end = try? await handler.log.bounds(of: known.channel).upperBound, end > known.nextOffset
+            else { continue }
+            suspects.append((known.channel, known.nextOffset, end))
+        }
+        // What was appended just now is on its way.
+        if !suspects.isEmpty { try? await Task.sleep(for: IndexLimits.secondOpinion) }
+        for suspect in suspects { handler.wake(suspect.channel, at: suspect.offset, end: suspect.end) }
+        return now
+    }
+
+    /// Looks now and then whether the order speaks of records that do not exist.
+    func startOnOrder(_ handler: IndexHandler, every delay: Duration) {
+        state.withLock { state in
+            guard !state.isEnded else { return }
+            state.ranges = Task {
+                var waiting: PlacedRange?
+                var existing: PlacedRange?
+                while (try? await Task.sleep(for: delay)) != nil {
+                    let range = handler.awaitedRange
+                    if let range, range == waiting, range != existing {
+                        switch await handler.exists(range) {
+                        case true?: existing = range
+                        case false?: handler.isBeyondEnd(range)
+                        case nil: break
+                        }
+                    }
+                    waiting = range
                 }
             }
         }
@@ -64,6 +107,7 @@ final class LogWatch: Sendable {
             state.isEnded = true
             state.contact?.cancel()
             state.interval?.cancel()
+            state.ranges?.cancel()
         }
     }
 

@@ -3,12 +3,13 @@
 
 import AppendRule
 import Envelope
+import GlobalOrder
 import Segments
 import Synchronization
 
 /// A node's directory, for one process at a time.
 ///
-/// It holds `node` (what it is), `lock`, `log` (segment files) and `index` (RocksDB's files).
+/// It holds `node` (what it is), `id` (under which it proposes to the order), `lock`, `log` (segment files) and `index` (RocksDB's files).
 public final class NodeDirectory: Sendable {
     public let path: String
     private let name: String
@@ -44,6 +45,18 @@ public final class NodeDirectory: Sendable {
 
     /// Partitions of the store that the node is of; nil before it was first opened.
     public var partitions: Int? { whose.withLock { $0?.partitions } }
+
+    /// What the node calls itself in order records, kept for as long as the directory is there. One that was lost is
+    /// replaced: nothing depends on it but what people are told.
+    func proposerID() -> ProposerID {
+        let file = path + "/id"
+        if let bytes = try? Files.read(file, limit: 64), let id = ProposerID(String(decoding: bytes, as: UTF8.self)) {
+            return id
+        }
+        let id = ProposerID.random()
+        try? Files.replace(file, with: Array((id.text + "\n").utf8))
+        return id
+    }
 
     /// What can be said of the store while its log cannot be reached.
     var identity: Identity? {

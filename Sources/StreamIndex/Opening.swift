@@ -33,17 +33,21 @@ public enum StoreCreation {
         let partitions = log.description.partitions
         let first = try await firstRecord(of: 0, in: log) { firstRecord(partitions: partitions).record }
         let identity = try check(first, partitions)
-        for channel in 1..<max(1, log.description.channels) {
-            do {
-                _ = try await firstRecord(of: channel, in: log) {
-                    record(Identity(store: identity.store, partitions: partitions, nonce: randomID()), channel: channel)
-                }
-            } catch let error as LogError where error.code == .damaged {
-                // Delivery comes to it, and halts this partition alone.
-                continue
-            }
-        }
+        for channel in 1..<max(1, log.description.channels) { try await begin(channel, of: log, identity) }
         return identity
+    }
+
+    /// Writes the identity record of a channel other than the first, where there is none.
+    static func begin(_ channel: Int, of log: any RecordLog, _ identity: Identity) async throws {
+        do {
+            _ = try await firstRecord(of: channel, in: log) {
+                record(
+                    Identity(store: identity.store, partitions: identity.partitions, nonce: randomID()),
+                    channel: channel)
+            }
+        } catch let error as LogError where error.code == .damaged {
+            // Delivery comes to it, and halts this channel alone.
+        }
     }
 
     /// The first record of a channel. While there is none, one is written again and again: the log may lose some, and
@@ -63,7 +67,7 @@ public enum StoreCreation {
             guard bounds.lowerBound == 0 else {
                 throw IndexError(
                     .mismatch,
-                    "partition \(channel) begins at offset \(bounds.lowerBound): what stood before is gone, and with it "
+                    "\(log.description.name(of: channel)) begins at offset \(bounds.lowerBound): what stood before is gone, and with it "
                         + "what makes the log a store; restore the log")
             }
             if writeAt <= .now, bounds.isEmpty {

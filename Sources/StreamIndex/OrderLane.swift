@@ -7,16 +7,29 @@ import GlobalOrder
 import KeyValue
 import Segments
 
+/// How the ranges of order records were judged when they came.
+struct OrderCounts: Equatable, Sendable {
+    var valid: Int64 = 0
+    var ignored: Int64 = 0
+}
+
 /// What came of the order channel since it was asked last.
 struct OrderUpdate: Sendable {
+    /// Counts updates: of two that are told by several threads the higher one is the newer.
+    var number: UInt64
     var state: OrderState
     /// As far as each partition is ordered and agrees with this node.
     var confirmedOffsets: [Int64]
     var fault: OrderFault?
+    /// Why positions do not go on: the fault, or a partition that is halted here before what the order speaks of.
+    var stop: IndexError?
     /// Order records that were applied: who wrote them, and their write ids.
     var seen: [(proposer: ProposerID, writeID: UInt64)] = []
     /// Ranges that were taken back.
     var voided: [(proposer: ProposerID, partition: Int)] = []
+    var counts: OrderCounts
+    /// The write ids of the voids that were applied, also of those that were ignored.
+    var voids: [UInt64] = []
 }
 
 /// Not Sendable: it belongs to the log's thread.
@@ -24,10 +37,12 @@ final class OrderLane {
     private let store: IndexStore
     private let view: OrderView
     private var state: OrderState
+    private var counts: OrderCounts
     private var check: OrderCheck
     private var confirmedOffsets: [Int64]
     private var seen: [(proposer: ProposerID, writeID: UInt64)] = []
     private var voided: [(proposer: ProposerID, partition: Int)] = []
+    private var voids: [UInt64] = []
     private var isDirty = false
     /// Whether somebody takes updates.
     var isWatched = false
@@ -36,13 +51,20 @@ final class OrderLane {
     /// After a void, and at first.
     private var knowsOffsets = false
     private let batch = WriteBatch()
+    private var lastUpdate: UInt64 = 0
 
-    init(_ store: IndexStore, _ view: OrderView) throws(IndexError) {
+    /// - Parameter nextOffset: as far as the order channel was applied. The state is behind where a void was cut short.
+    init(_ store: IndexStore, _ view: OrderView, nextOffset: Int64) throws(IndexError) {
         self.store = store
         self.view = view
-        state = try store.orderState()
-        check = try store.orderCheck()
+        (state, counts) = try store.orderState()
+        let isBeyondEnd: Bool
+        (check, isBeyondEnd) = try store.orderCheck()
+        state.judgesFirstOffset = store.orderRules.judgesFirstOffset
+        check.compares = store.orderRules.compares
         confirmedOffsets = state.partitions.map(\.nextOffset)
+        try judgeAgain(upTo: nextOffset)
+        if isBeyondEnd, let range = try firstUnchecked()?.range { check.compare(range, partitionEnd: 0) }
         view.set(check)
     }
 
@@ -62,6 +84,8 @@ final class OrderLane {
         batch.put(IndexStore.orderRecordKey(entry.offset), value.bytes)
         if isWatched { seen.append((record.proposer, writeID)) }
         let placed = state.apply(record, at: entry.offset)
+        counts.valid += Int64(placed.count)
+        counts.ignored += Int64(record.ranges.count - placed.count)
         put(placed, record, batch)
         isDirty = true
         return placed.first?.firstPosition ?? -1
@@ -76,31 +100,79 @@ final class OrderLane {
         }
     }
 
-    /// Everything before must be in RocksDB.
+    /// Everything before must be in RocksDB. Once the batch is too, `judgeAgain` must follow.
     ///
     /// - Returns: the first position that it took back; −1: it is ignored.
-    func void(_ void: OrderVoid, at orderOffset: Int64, _ batch: WriteBatch) throws(IndexError) -> Int64 {
+    func void(
+        _ void: OrderVoid, writeID: UInt64, at orderOffset: Int64, _ batch: WriteBatch
+    ) throws(IndexError) -> Int64 {
         isDirty = true
-        let placed = try store.placed(from: void.orderOffset)
-        guard let first = state.void(void, at: orderOffset, placed: placed.map(\.range)) else { return -1 }
+        if isWatched { voids.append(writeID) }
+        let tail = PlacedTail(store, from: void.orderOffset)
+        let voided = state.void(void, at: orderOffset, placed: tail)
+        if let failure = tail.failure { throw failure }
+        guard let first = voided else { return -1 }
         view.takeBack(from: first.firstPosition)
-        for entry in placed {
-            batch.delete(entry.key)
-            if entry.range.events > 0 { batch.delete(entry.sequenceKey) }
-        }
+        for entry in tail.ofFirstRecord { Self.remove(entry, batch) }
         batch.put(IndexStore.voidKey(void.orderOffset, void.partition), [])
-        for (offset, place) in try store.orderRecordPlaces(void.orderOffset..<orderOffset) {
-            var without = try store.voidedPartitions(at: offset)
-            if offset == void.orderOffset { without.append(void.partition) }
-            let record = try orderRecord(at: place)
-            put(state.apply(record, at: offset, without: without), record, batch)
+        let records = store.orderRecordWalk(void.orderOffset..<orderOffset)
+        guard let named = try store.orderRecordPlace(at: records), named.offset == void.orderOffset else {
+            throw IndexError.damaged("order record \(void.orderOffset) has no place")
         }
-        state.skip(orderOffset)
+        try judge(named.place, at: named.offset, without: [void.partition], batch)
         check.goBack(to: first)
-        if isWatched { voided.append((first.proposer, void.partition)) }
+        batch.put(IndexKey.make(KeyPrefix.checked), check.encode())
+        if isWatched { self.voided.append((first.proposer, void.partition)) }
         hasUnchecked = true
         knowsOffsets = false
         return first.firstPosition
+    }
+
+    /// Judges again what follows a void, in steps of which each is a batch; how far it came is in the state, so that what
+    /// is cut short is gone on with. What was placed before goes first: it is all that is placed of these order offsets.
+    func judgeAgain(upTo next: Int64) throws(IndexError) {
+        guard state.nextOrderOffset < next else { return }
+        let walk = store.placedWalk()
+        walk.seekToLast()
+        while let entry = try store.placed(at: walk), entry.range.orderOffset >= state.nextOrderOffset {
+            Self.remove(entry, batch)
+            if batch.count >= IndexLimits.orderStep { try writeStep() }
+            walk.previous()
+        }
+        let records = store.orderRecordWalk(state.nextOrderOffset..<next)
+        while let (offset, place) = try store.orderRecordPlace(at: records) {
+            try judge(place, at: offset, without: [], batch)
+            if batch.count >= IndexLimits.orderStep { try writeStep() }
+            records.next()
+        }
+        if state.nextOrderOffset < next { state.skip(next - 1) }
+        try writeStep()
+        confirmedOffsets = state.partitions.map(\.nextOffset)
+    }
+
+    private func judge(
+        _ place: SegmentPlace, at offset: Int64, without: [Int], _ batch: WriteBatch
+    ) throws(IndexError) {
+        let voided = try store.voidedPartitions(at: offset) + without
+        let record = try orderRecord(at: place)
+        put(state.apply(record, at: offset, without: voided), record, batch)
+    }
+
+    private static func remove(_ entry: PlacedEntry, _ batch: WriteBatch) {
+        batch.delete(entry.key)
+        if entry.range.events > 0 { batch.delete(entry.sequenceKey) }
+    }
+
+    private func writeStep() throws(IndexError) {
+        batch.put(IndexKey.make(KeyPrefix.order), state.encode(counts))
+        try writeOwn()
+    }
+
+    private func writeOwn() throws(IndexError) {
+        do throws(KeyValueError) { try store.keyValue.write(batch) } catch {
+            throw IndexError(.unavailable, "the index cannot be written: \(error)")
+        }
+        batch.removeAll()
     }
 
     private func orderRecord(at place: SegmentPlace) throws(IndexError) -> OrderRecord {
@@ -117,7 +189,7 @@ final class OrderLane {
 
     /// Puts what belongs to the batch at hand.
     func write(_ batch: WriteBatch) {
-        if isDirty { batch.put(IndexKey.make(KeyPrefix.order), state.encode()) }
+        if isDirty { batch.put(IndexKey.make(KeyPrefix.order), state.encode(counts)) }
         isDirty = false
     }
 
@@ -126,6 +198,8 @@ final class OrderLane {
     /// Compares what was placed with what this node decided, as far as it has applied the partitions. How far that is
     /// has an entry of its own, which may be behind: it follows from the others.
     func advance(_ lanes: [Lane]) throws(IndexError) {
+        // Else a void is half done.
+        guard state.nextOrderOffset == lanes[state.partitions.count].state.nextOffset else { return }
         guard hasUnchecked || !knowsOffsets else { return }
         if !knowsOffsets { try findOffsets() }
         let before = check
@@ -138,8 +212,11 @@ final class OrderLane {
                 hasUnchecked = true
                 break
             }
-            let own = try store.ownContent(
-                range.partition, range.firstOffset...range.lastOffset, firstSequence: range.firstSequence)
+            let own =
+                check.compares
+                ? try store.ownContent(
+                    range.partition, range.firstOffset...range.lastOffset, firstSequence: range.firstSequence)
+                : entry.claimed
             guard range.firstPosition == check.confirmedPosition, range.place >= check.next else {
                 throw IndexError.damaged("positions are missing from \(check.confirmedPosition) on")
             }
@@ -154,15 +231,15 @@ final class OrderLane {
     }
 
     private func keepCheck() throws(IndexError) {
-        var value = IndexKey()
-        value.add(check.confirmedPosition)
-        value.add(check.next.orderOffset)
-        value.add(UInt32(check.next.index))
-        batch.put(IndexKey.make(KeyPrefix.checked), value.bytes)
-        do throws(KeyValueError) { try store.keyValue.write(batch) } catch {
-            throw IndexError(.unavailable, "the index cannot be written: \(error)")
-        }
-        batch.removeAll()
+        batch.put(IndexKey.make(KeyPrefix.checked), check.encode())
+        try writeOwn()
+    }
+
+    /// What is to be compared next.
+    private func firstUnchecked() throws(IndexError) -> PlacedEntry? {
+        let walk = store.placedWalk()
+        walk.seek(PlacedEntry.key(check.confirmedPosition, check.next))
+        return try store.placed(at: walk)
     }
 
     private func findOffsets() throws(IndexError) {
@@ -180,11 +257,10 @@ final class OrderLane {
     /// The range that is next to be compared and not wholly applied here; nil: there is none.
     func nextUnapplied(_ lanes: [Lane]) throws(IndexError) -> PlacedRange? {
         guard hasUnchecked, check.fault == nil else { return nil }
-        let walk = store.placedWalk()
-        walk.seek(PlacedEntry.key(check.confirmedPosition, check.next))
-        guard let range = try store.placed(at: walk)?.range,
-            lanes[range.partition].state.nextOffset <= range.lastOffset
-        else { return nil }
+        guard let range = try firstUnchecked()?.range, lanes[range.partition].state.nextOffset <= range.lastOffset
+        else {
+            return nil
+        }
         return range
     }
 
@@ -192,15 +268,53 @@ final class OrderLane {
     func compare(_ range: PlacedRange, partitionEnd end: Int64, _ lanes: [Lane]) throws(IndexError) {
         guard try nextUnapplied(lanes) == range else { return }
         check.compare(range, partitionEnd: end)
+        if check.fault != nil { try keepCheck() }
         view.set(check)
     }
 
-    func takeUpdate() -> OrderUpdate {
+    func takeUpdate(_ lanes: [Lane]) -> OrderUpdate {
         defer {
             seen.removeAll(keepingCapacity: true)
             voided.removeAll(keepingCapacity: true)
+            voids.removeAll(keepingCapacity: true)
         }
+        var stop = check.fault.map { IndexError(.disputed, $0.message) }
+        if stop == nil, lanes.contains(where: { $0.halted != nil }), let range = try? nextUnapplied(lanes) {
+            stop = lanes[range.partition].halted
+        }
+        lastUpdate += 1
         return OrderUpdate(
-            state: state, confirmedOffsets: confirmedOffsets, fault: check.fault, seen: seen, voided: voided)
+            number: lastUpdate, state: state, confirmedOffsets: confirmedOffsets, fault: check.fault, stop: stop,
+            seen: seen, voided: voided, counts: counts, voids: voids)
+    }
+}
+
+/// The placed ranges of the order records from one on, latest first, read as they are asked for.
+final class PlacedTail: Sequence, IteratorProtocol {
+    private let store: IndexStore
+    private let walk: KeyIterator
+    private let first: Int64
+    /// Those of that one record, as far as they were passed.
+    private(set) var ofFirstRecord: [PlacedEntry] = []
+    /// Why it ended early.
+    private(set) var failure: IndexError?
+
+    init(_ store: IndexStore, from orderOffset: Int64) {
+        self.store = store
+        first = orderOffset
+        walk = store.placedWalk()
+        walk.seekToLast()
+    }
+
+    func next() -> PlacedRange? {
+        do throws(IndexError) {
+            guard let entry = try store.placed(at: walk), entry.range.orderOffset >= first else { return nil }
+            if entry.range.orderOffset == first { ofFirstRecord.append(entry) }
+            walk.previous()
+            return entry.range
+        } catch {
+            failure = error
+            return nil
+        }
     }
 }

@@ -70,10 +70,12 @@ struct PlacedEntry: Equatable {
 }
 
 extension OrderState {
-    func encode() -> [UInt8] {
+    func encode(_ counts: OrderCounts) -> [UInt8] {
         var value = IndexKey()
         value.add(nextPosition)
         value.add(nextOrderOffset)
+        value.add(counts.valid)
+        value.add(counts.ignored)
         for partition in partitions {
             value.add(partition.nextOffset)
             value.add(partition.nextSequence)
@@ -84,38 +86,55 @@ extension OrderState {
         return value.bytes
     }
 
-    static func decode(_ value: Span<UInt8>, partitions count: Int) -> OrderState? {
-        guard value.count == 16 + 33 * count else { return nil }
+    static func decode(_ value: Span<UInt8>, partitions count: Int) -> (OrderState, OrderCounts)? {
+        guard value.count == 32 + 33 * count else { return nil }
         let partitions = (0..<count).map { index in
-            let start = 16 + 33 * index
+            let start = 32 + 33 * index
             let proposer = ProposerID(high: value.number64(at: start + 17), low: value.number64(at: start + 25))
             return PartitionOrder(
                 nextOffset: value.signed64(at: start), nextSequence: value.signed64(at: start + 8),
                 newestProposer: value[start + 16] == 0 ? nil : proposer)
         }
-        return OrderState(
+        let state = OrderState(
             partitions: partitions, nextPosition: value.signed64(at: 0), nextOrderOffset: value.signed64(at: 8))
+        return (state, OrderCounts(valid: value.signed64(at: 16), ignored: value.signed64(at: 24)))
+    }
+}
+
+extension OrderCheck {
+    /// A range that differs is found again from the rest; one beyond its partition's end may be within it by then.
+    func encode() -> [UInt8] {
+        var value = IndexKey()
+        value.add(confirmedPosition)
+        value.add(next.orderOffset)
+        value.add(UInt32(next.index))
+        value.add((fault?.reason == .beyondEnd ? 1 : 0) as UInt8)
+        return value.bytes
     }
 }
 
 extension IndexStore {
-    func orderState() throws(IndexError) -> OrderState {
+    func orderState() throws(IndexError) -> (OrderState, OrderCounts) {
         let count = identity.partitions
         guard let found = try value(of: IndexKey.make(KeyPrefix.order), { OrderState.decode($0, partitions: count) })
-        else { return OrderState(partitions: count) }
+        else { return (OrderState(partitions: count), OrderCounts()) }
         guard let state = found else { throw IndexError.damaged("the state of the order cannot be read") }
         return state
     }
 
-    /// How far the order was compared with this node's own decisions.
-    func orderCheck() throws(IndexError) -> OrderCheck {
+    /// How far the order was compared with this node's own decisions, and whether the next range is one beyond its
+    /// partition's end.
+    func orderCheck() throws(IndexError) -> (OrderCheck, isBeyondEnd: Bool) {
         let found = try value(of: IndexKey.make(KeyPrefix.checked)) { value in
-            value.count == 20
-                ? OrderCheck(
-                    confirmedPosition: value.signed64(at: 0),
-                    next: OrderPlace(orderOffset: value.signed64(at: 8), index: Int(value.number32(at: 16)))) : nil
+            value.count == 21
+                ? (
+                    OrderCheck(
+                        confirmedPosition: value.signed64(at: 0),
+                        next: OrderPlace(orderOffset: value.signed64(at: 8), index: Int(value.number32(at: 16)))),
+                    value[20] == 1
+                ) : nil
         }
-        return (found ?? nil) ?? OrderCheck()
+        return (found ?? nil) ?? (OrderCheck(), false)
     }
 
     func placedWalk() -> KeyIterator { KeyIterator(keyValue, prefix: [KeyPrefix.placed]) }
@@ -130,41 +149,31 @@ extension IndexStore {
         return entry
     }
 
-    /// All placed ranges of the order records from `orderOffset` on, latest first.
-    func placed(from orderOffset: Int64) throws(IndexError) -> [PlacedEntry] {
-        let walk = placedWalk()
-        var found: [PlacedEntry] = []
-        walk.seekToLast()
-        while let entry = try placed(at: walk), entry.range.orderOffset >= orderOffset {
-            found.append(entry)
-            walk.previous()
-        }
-        return found
-    }
-
     static func orderRecordKey(_ orderOffset: Int64) -> [UInt8] {
         IndexKey.make(KeyPrefix.orderRecord) { $0.add(orderOffset) }
     }
 
-    /// The order records in these offsets of the order channel.
-    func orderRecordPlaces(_ offsets: Range<Int64>) throws(IndexError) -> [(offset: Int64, place: SegmentPlace)] {
+    /// The places of the order records in these offsets of the order channel, from the first.
+    func orderRecordWalk(_ offsets: Range<Int64>) -> KeyIterator {
         let walk = KeyIterator(
             keyValue, from: Self.orderRecordKey(offsets.lowerBound), to: Self.orderRecordKey(offsets.upperBound))
-        var found: [(offset: Int64, place: SegmentPlace)] = []
         walk.seekToFirst()
-        while walk.isValid {
-            let place = walk.withValue { value in
-                value.count == 12
-                    ? SegmentPlace(
-                        file: value.number32(at: 0), position: value.number32(at: 4), length: value.number32(at: 8))
-                    : nil
-            }
-            guard let place else { throw IndexError.damaged("the place of an order record cannot be read") }
-            found.append((walk.withKey { $0.signed64(at: 1) }, place))
-            walk.next()
+        return walk
+    }
+
+    func orderRecordPlace(at walk: KeyIterator) throws(IndexError) -> (offset: Int64, place: SegmentPlace)? {
+        guard walk.isValid else {
+            try check(walk)
+            return nil
         }
-        try check(walk)
-        return found
+        let place = walk.withValue { value in
+            value.count == 12
+                ? SegmentPlace(
+                    file: value.number32(at: 0), position: value.number32(at: 4), length: value.number32(at: 8))
+                : nil
+        }
+        guard let place else { throw IndexError.damaged("the place of an order record cannot be read") }
+        return (walk.withKey { $0.signed64(at: 1) }, place)
     }
 
     static func voidKey(_ orderOffset: Int64, _ partition: Int) -> [UInt8] {

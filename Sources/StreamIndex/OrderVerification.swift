@@ -12,7 +12,7 @@ extension IndexComparison {
     ///   - known: what the index in use found, which may have asked the log.
     mutating func checkOrder(of store: IndexStore, known: OrderFault?) throws {
         guard let view = store.order else { return }
-        let state = try store.orderState()
+        let (state, _) = try store.orderState()
         var expected = OrderState(partitions: store.identity.partitions)
         var lookup = PositionLookup(store, confirmed: .max)
         let walk = store.placedWalk()

@@ -13,13 +13,36 @@ private struct OrderedPlace {
 }
 
 extension IndexStore {
+    /// A page of a stream, with positions of one order.
+    func streamPage(_ request: StreamPageRequest) throws(IndexError) -> StreamPage {
+        try whileOrderStands { (_) throws(IndexError) in try page(request) }
+    }
+
     /// A page by position; `partition` of the request means nothing.
-    func page(_ request: SequencePageRequest, by view: OrderView) throws(IndexError) -> SequencePage {
+    func orderedPage(_ request: SequencePageRequest) throws(IndexError) -> SequencePage {
+        try whileOrderStands { (before) throws(IndexError) in
+            if let voids = request.voids, voids != before.voids { throw Self.reordered }
+            return try page(request, confirmed: before)
+        }
+    }
+
+    private static var reordered: IndexError {
+        IndexError(
+            .disputed, "an order record was declared void while this was read: positions may have changed; read again")
+    }
+
+    /// Runs `body` on what may be told of the order; once more where positions were taken back meanwhile, since it may
+    /// have seen them before and after.
+    func whileOrderStands<R>(_ body: (OrderView.Contents) throws(IndexError) -> R) throws(IndexError) -> R {
+        guard let order else { return try body(OrderView.Contents()) }
         while true {
-            let before = view.contents
-            let page = try page(request, confirmed: before)
-            // Else positions were taken back meanwhile.
-            if view.contents.voids == before.voids { return page }
+            let before = order.contents
+            do throws(IndexError) {
+                let result = try body(before)
+                if order.contents.voids == before.voids { return result }
+            } catch {
+                if order.contents.voids == before.voids { throw error }
+            }
         }
     }
 
@@ -27,6 +50,7 @@ extension IndexStore {
         _ request: SequencePageRequest, confirmed: OrderView.Contents
     ) throws(IndexError) -> SequencePage {
         var page = SequencePage()
+        page.voids = confirmed.voids
         page.bound = min(request.bound ?? .max, confirmed.confirmed)
         let isForward = request.direction == .forward
         let first = isForward ? request.from ?? 0 : min(request.from ?? .max, page.bound - 1)

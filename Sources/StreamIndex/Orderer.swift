@@ -1,6 +1,7 @@
 // Proposes to the global order, and lets callers wait for what is ordered. Its inputs come from the log's thread; one
 // thread of its own writes order records when `OrderProposer` says so.
 
+import AppendRule
 import Envelope
 import EventLog
 import GlobalOrder
@@ -10,12 +11,13 @@ final class Orderer: Sendable {
     private struct State: Sendable {
         /// nil: it does not propose yet.
         var proposer: OrderProposer?
-        var order: OrderState
+        var newest: OrderUpdate
         /// How far each channel was applied.
         var applied: [Int64]
         var flight: (number: UInt64, writeID: UInt64)?
-        var fault: OrderFault?
-        var isClosed = false
+        /// The write ids of records of which the log has said nothing yet.
+        var unsettled: Set<UInt64> = []
+        var isEnded = false
     }
 
     private enum Turn: Sendable {
@@ -30,7 +32,7 @@ final class Orderer: Sendable {
     private let channel: Int
     /// What callers wait for: by partition, ordered and as this node decided.
     let waits: AppliedWaits
-    private let id: ProposerID
+    let id: ProposerID
     private let say: IndexSay
     private let timing: ProposerTiming
     private let distort: (@Sendable (OrderRange) -> OrderRange)?
@@ -43,55 +45,84 @@ final class Orderer: Sendable {
         self.store = store
         channel = store.identity.partitions
         waits = AppliedWaits(nextOffsets: update.confirmedOffsets)
-        id = ProposerID(high: SystemRandom.next(), low: SystemRandom.next())
+        id = source.opened.copy?.node.proposerID() ?? .random()
         say = source.say
         // Nobody else can be ordering where nobody else writes.
         timing =
             source.orderTiming
             ?? (log.description.isOnlyWriter ? ProposerTiming(takeOverDelay: 1_000_000) : ProposerTiming())
         distort = source.distortOrder
-        state = Monitor(State(order: update.state, applied: applied, fault: update.fault))
+        state = Monitor(State(newest: update, applied: applied))
         if let fault = update.fault { say(.error, fault.message) }
     }
 
     // MARK: - The log's thread
 
+    /// From the log's thread, or from the one that asked a partition's leader for its end.
+    ///
     /// - Parameter applied: how far channels were applied, in the order in which they were.
     func note(_ update: OrderUpdate, applied: [(channel: Int, next: Int64)]) {
         let now = now
         let newFault: OrderFault? = state.withLock { state in
-            state.order = update.state
-            defer { state.fault = update.fault }
-            state.proposer?.faultyPartition = update.fault?.range.partition
+            let before = state.newest.fault
+            // Of two that cross, the newer counts.
+            if update.number > state.newest.number {
+                state.newest = update
+                state.proposer?.faultyPartition = update.fault?.range.partition
+            }
             for step in applied where step.channel < channel {
                 state.applied[step.channel] = max(state.applied[step.channel], step.next)
                 state.proposer?.applied(partition: step.channel, next: step.next, at: now)
             }
-            state.proposer?.ordered(update.state, at: now)
+            state.proposer?.ordered(state.newest.state, at: now)
             for void in update.voided where void.proposer == id {
                 state.proposer?.ownRangeWasVoided(partition: void.partition)
             }
-            if let flight = state.flight,
-                update.seen.contains(where: { $0.proposer == id && $0.writeID == flight.writeID })
-            {
-                state.proposer?.settled(flight.number, .seen, at: now)
-                state.flight = nil
-            }
-            return update.fault == state.fault ? nil : update.fault
+            for record in update.seen where record.proposer == id { settle(record.writeID, .seen, &state, at: now) }
+            // Under the lock, so that nobody is told of an older state after a newer one.
+            waits.applied(
+                nextOffsets: state.newest.confirmedOffsets, barriers: update.voids.map(Self.barrier),
+                stop: state.newest.stop)
+            return state.newest.fault == before ? nil : state.newest.fault
         }
-        waits.applied(nextOffsets: update.confirmedOffsets, barriers: [])
         if let newFault { say(.error, newFault.message) }
     }
 
+    private func settle(_ writeID: UInt64, _ outcome: ProposalOutcome, _ state: inout State, at now: Int64) {
+        state.unsettled.remove(writeID)
+        guard let flight = state.flight, flight.writeID == writeID else { return }
+        state.proposer?.settled(flight.number, outcome, at: now)
+        state.flight = nil
+    }
+
     func reported(_ reports: [TagReport]) {
+        for report in reports {
+            // What may be in the log is waited for.
+            guard case .notStored(let reason) = report.outcome else { continue }
+            let why =
+                switch reason {
+                case .tooLarge: "it is too large"
+                case .failed(let why), .temporary(let why): why
+                }
+            waits.fail(
+                barrier: Self.barrier(report.tag.number), IndexError(.unavailable, "the void was not written: \(why)"))
+        }
         let now = now
         state.withLock { state in
-            guard let flight = state.flight, reports.contains(where: { $0.tag.number == flight.writeID }) else {
-                return
-            }
-            state.proposer?.settled(flight.number, .failed, at: now)
-            state.flight = nil
+            for report in reports { settle(report.tag.number, .failed, &state, at: now) }
         }
+    }
+
+    /// A channel is halted, or, where it is nil, all are: without the order channel nothing is ordered any more.
+    func fail(channel: Int?, _ error: IndexError) {
+        guard channel == nil || channel == self.channel else { return }
+        state.withLock { $0.isEnded = true }
+        waits.fail(channel: nil, error)
+    }
+
+    /// How far the order channel and the partitions were applied.
+    var progress: (order: OrderState, counts: OrderCounts, applied: [Int64]) {
+        state.read { ($0.newest.state, $0.newest.counts, $0.applied) }
     }
 
     // MARK: - Life
@@ -102,9 +133,9 @@ final class Orderer: Sendable {
         let now = now
         let random = SystemRandom.next()
         state.withLock { state in
-            guard !state.isClosed else { return }
-            var proposer = OrderProposer(id: id, order: state.order, random: random, timing: timing)
-            proposer.faultyPartition = state.fault?.range.partition
+            guard !state.isEnded else { return }
+            var proposer = OrderProposer(id: id, order: state.newest.state, random: random, timing: timing)
+            proposer.faultyPartition = state.newest.fault?.range.partition
             for partition in 0..<channel {
                 proposer.applied(partition: partition, next: state.applied[partition], at: now)
             }
@@ -116,7 +147,7 @@ final class Orderer: Sendable {
 
     /// Proposes nothing more.
     func stop() {
-        state.withLock { $0.isClosed = true }
+        state.withLock { $0.isEnded = true }
         waits.fail(channel: nil, IndexError(.closed, "the store is closed"))
     }
 
@@ -127,12 +158,31 @@ final class Orderer: Sendable {
 
     // MARK: - Voids
 
-    /// Writes a record that declares void what the order record at `orderOffset` says of a partition.
-    func writeVoid(_ void: OrderVoid) {
+    /// Writes a record that declares void what the order record at `orderOffset` says of a partition, and waits until it
+    /// is applied here.
+    func write(_ void: OrderVoid, until deadline: ContinuousClock.Instant) async throws {
+        let writeID = SystemRandom.nextNonzero()
         let value = RecordEnvelope.encodeVoid(
-            void, author: id, writeID: SystemRandom.nextNonzero(), partitions: channel, store: store.identity.store)
-        log.append(LogRecord(key: [], value: value), to: channel, tag: .none)
+            void, author: id, writeID: writeID, partitions: channel, store: store.identity.store)
+        let outcome = await waits.barrier(Self.barrier(writeID), in: channel, until: deadline) { [log, channel] in
+            log.append(LogRecord(key: [], value: value), to: channel, tag: LogTag(number: writeID))
+        }
+        switch outcome {
+        case .reached: return
+        case .failed(let error) where error.code != .deadline: throw error
+        case .failed, .cancelled:
+            let isWithdrawn = log.withdraw(LogTag(number: writeID))
+            if case .cancelled = outcome, isWithdrawn { throw CancellationError() }
+            if isWithdrawn {
+                throw IndexError(.unavailable, "the void was not written: the log took it from nobody; try again")
+            }
+            throw IndexError(
+                .deadline, "it is not known whether the void was written; saying the same again is harmless")
+        }
     }
+
+    /// A void is waited for by its write id.
+    private static func barrier(_ writeID: UInt64) -> RecordID { RecordID(high: 0, low: writeID) }
 
     // MARK: - Its own thread
 
@@ -158,11 +208,14 @@ final class Orderer: Sendable {
     }
 
     private func next(_ state: inout State, _ wake: Int64?) -> Turn? {
-        if state.isClosed { return .closed }
-        guard var proposer = state.proposer else { return nil }
+        if state.isEnded { return .closed }
+        // What the log does not take is not heaped up.
+        guard var proposer = state.proposer, state.unsettled.count < IndexLimits.unsettledOrderRecords else {
+            return nil
+        }
         defer { state.proposer = proposer }
         switch proposer.step(at: now) {
-        case .propose(let proposal): return .propose(proposal, state.order)
+        case .propose(let proposal): return .propose(proposal, state.newest.state)
         case .wait(let until): return until == wake ? nil : .wait(until: until)
         }
     }
@@ -193,14 +246,18 @@ final class Orderer: Sendable {
         }
         let writeID = SystemRandom.nextNonzero()
         let now = now
-        state.withLock { state in
+        let isWanted = state.withLock { state in
             if ranges.isEmpty {
                 state.proposer?.settled(proposal.number, .failed, at: now)
-            } else {
-                state.flight = (proposal.number, writeID)
+                return false
             }
+            // One that was given up, and that the log did not get to yet.
+            if let old = state.flight, log.withdraw(LogTag(number: old.writeID)) { state.unsettled.remove(old.writeID) }
+            state.flight = (proposal.number, writeID)
+            state.unsettled.insert(writeID)
+            return !state.isEnded
         }
-        guard !ranges.isEmpty else { return }
+        guard isWanted else { return }
         let value = RecordEnvelope.encodeOrder(
             OrderRecord(proposer: id, ranges: ranges), writeID: writeID, partitions: channel,
             store: store.identity.store)

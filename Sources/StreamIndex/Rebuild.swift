@@ -146,11 +146,11 @@ extension IndexedLog {
         directory: String?, clear: @escaping @Sendable () throws -> Void,
         progress: @escaping @Sendable (Int64, Int64) -> Void
     ) async throws -> IndexComparison {
-        try await compareOnOwnThread { [store, ownSegments] check in
+        try await compareOnOwnThread { [store, ownSegments, handler] check in
             try clear()
             defer { try? clear() }
             // What the walk sees stays as it is now, whatever is appended meanwhile.
-            let mine = KeyIterator(store.keyValue, from: [], to: [])
+            let mine = handler.betweenRuns { KeyIterator(store.keyValue, from: [], to: []) }
             var ends: [Int64] = []
             for partition in 0..<store.channels {
                 mine.seek(IndexKey.partition(partition))

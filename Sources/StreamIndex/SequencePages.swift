@@ -16,6 +16,8 @@ public struct SequencePageRequest: Sendable {
     public var maxEvents: Int
     /// The sequence after the last that is shown; nil: all there are now.
     public var bound: Int64?
+    /// What the page before says, so that the whole read is of one order; nil: there is none before.
+    public var voids: Int?
 
     public init(
         partition: Int, from: Int64?, direction: PageDirection, category: [UInt8]?, types: [[UInt8]], maxEvents: Int,
@@ -36,6 +38,8 @@ public struct SequencePage: Sendable {
     public var events: [IndexedEvent] = []
     public var next: Int64?
     public var bound: Int64 = 0
+    /// How many voids this node had applied; with several partitions only.
+    public var voids: Int?
 }
 
 extension IndexStore {

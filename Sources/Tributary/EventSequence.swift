@@ -65,6 +65,7 @@ public struct EventSequence: AsyncSequence, Sendable {
                 page = read.events
                 request.from = read.next
                 request.bound = read.bound
+                request.voids = read.voids
                 hasMore = read.next != nil
                 source = .all(request)
             }

@@ -130,6 +130,9 @@ extension EventStore {
                     sequence
                 } else if acknowledge == .ordered {
                     await orderedPosition(of: sequence, offset, in: partition, until: deadline)
+                } else if isRepeat {
+                    // The first one may be ordered already.
+                    try? await index.position(ofEvent: sequence, in: partition)
                 } else {
                     nil
                 }

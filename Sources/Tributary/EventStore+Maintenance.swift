@@ -77,7 +77,8 @@ extension EventStore {
         }
     }
 
-    /// Makes the index anew beside the one in use and compares them: digests, offsets, every entry.
+    /// Makes the index anew beside the one in use and compares them: digests, offsets, every entry; with several
+    /// partitions also the order: positions without gaps, each accepted event once, each stream's order kept.
     ///
     /// - Throws: `StoreError`; damage that is found is no error but a problem in the report.
     public func verify(
@@ -85,6 +86,7 @@ extension EventStore {
     ) async throws -> VerifyReport {
         let copy = opened.indexDirectory.map { $0 + ".verify" }
         return try await translated {
+            let order = index.orderSummary
             let summaries = try await index.partitionSummaries()
             let comparison = try await index.compare(directory: copy) {
                 if let copy { try Self.removeIfThere(copy) }
@@ -97,7 +99,8 @@ extension EventStore {
                         partition: $0.partition, offset: $0.appliedOffset, digest: $0.digest,
                         records: $0.appliedOffset + 1)
                 }, events: summaries.reduce(0) { $0 + $1.events }, streams: summaries.reduce(0) { $0 + $1.streams },
-                entriesCompared: comparison.entries, problems: comparison.problems)
+                entriesCompared: comparison.entries, problems: comparison.problems,
+                order: index.hasGlobalOrder ? try orderStatus(order, summaries) : nil)
         }
     }
 
@@ -106,6 +109,7 @@ extension EventStore {
     /// - Throws: `StoreError`.
     public func statistics() async throws -> StoreStatistics {
         try await translated {
+            let order = index.orderSummary
             let summaries = try await index.partitionSummaries()
             let halts = index.halts
             let partitions = summaries.map { summary in
@@ -118,7 +122,8 @@ extension EventStore {
             return StoreStatistics(
                 store: index.storeID, location: opened.log.description.name, partitions: partitions,
                 events: summaries.reduce(0) { $0 + $1.events }, streams: summaries.reduce(0) { $0 + $1.streams },
-                logBytes: index.logBytes, indexBytes: try await index.indexBytes())
+                logBytes: index.logBytes, indexBytes: try await index.indexBytes(),
+                order: index.hasGlobalOrder ? try orderStatus(order, summaries) : nil)
         }
     }
 
@@ -143,6 +148,7 @@ public struct LogRecordSequence: AsyncSequence, Sendable {
         private let partition: Int
         private var offset: Int64
         private var page = ExplainedPage(nextFrame: 0)
+        private var positions: [Int64?] = []
         private var place = 0
 
         init(_ sequence: LogRecordSequence) {
@@ -160,15 +166,17 @@ public struct LogRecordSequence: AsyncSequence, Sendable {
                 guard (0..<index.partitions).contains(partition) else {
                     throw StoreError(.unavailable, "the store has no partition \(partition)")
                 }
-                page = try await translated {
-                    try await index.records(partition: partition, from: offset, frame: frame)
+                let read = try await translated {
+                    let page = try await index.records(partition: partition, from: offset, frame: frame)
+                    return (page, try await index.positions(of: page.records))
                 }
+                (page, positions) = read
                 place = 0
                 guard let last = page.records.last else { return nil }
                 self.offset = last.offset + 1
             }
             defer { place += 1 }
-            return LogEntry(page.records[place])
+            return LogEntry(page.records[place], firstPosition: positions[place])
         }
     }
 
@@ -176,7 +184,9 @@ public struct LogRecordSequence: AsyncSequence, Sendable {
 }
 
 extension LogEntry {
-    init(_ record: ExplainedRecord) {
+    init(_ record: ExplainedRecord, firstPosition: Int64?) {
+        let events = Int64(max(1, record.eventCount))
+        positions = firstPosition.map { GlobalPosition($0)...GlobalPosition($0 + events - 1) }
         partition = record.partition
         offset = record.offset
         createdMilliseconds = record.appendTime

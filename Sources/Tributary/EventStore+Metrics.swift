@@ -3,20 +3,22 @@ import StreamIndex
 
 extension EventStore {
     /// Figures for monitoring, as they are now: appends by outcome and how long they took, what is in flight, how far
-    /// each partition is applied and whether it is halted, reads, sizes, and what the log itself counts.
+    /// each partition is applied and ordered and whether it is halted, reads, sizes, and what the log itself counts.
     ///
     /// ```swift
     /// print(await store.metrics().openMetricsText)
     /// ```
-    /// Counters count from the opening of the store, but for `tributary_records` and `tributary_events`, which count what
-    /// the index holds. Once the store is closed, figures that need its files are left out.
+    /// Counters count from the opening of the store, but for `tributary_records`, `tributary_events` and
+    /// `tributary_order_…`, which count what the index holds. Once the store is closed, figures that need its files are left out.
     public func metrics() async -> StoreMetrics {
         let activity = index.activity
+        let order = index.orderSummary
         let summaries = (try? await index.partitionSummaries()) ?? []
         let indexBytes = try? await index.indexBytes()
         return StoreMetrics(
             Self.appends(activity) + Self.partitions(summaries, index.halts) + Self.reads(activity)
-                + sizes(indexBytes) + Self.families(of: opened.log.figures))
+                + (index.hasGlobalOrder ? Self.order(try? orderStatus(order, summaries)) : []) + sizes(indexBytes)
+                + Self.families(of: opened.log.figures))
     }
 
     private static func appends(_ activity: IndexActivity) -> [StoreMetrics.Family] {
@@ -69,6 +71,36 @@ extension EventStore {
                 [([:], Double(all.reduce(0) { $0 + $1.streams }))]),
         ]
         return families
+    }
+
+    /// - Parameter status: nil: the index can no longer be asked.
+    private static func order(_ status: GlobalOrderStatus?) -> [StoreMetrics.Family] {
+        guard let status else { return [] }
+        func perPartition(_ value: (GlobalOrderStatus.Partition) -> Double) -> [([String: String], Double)] {
+            status.partitions.map { (["partition": "\($0.partition)"], value($0)) }
+        }
+        return [
+            StoreMetrics.Family(
+                "order_head", "The next global position", .gauge, [([:], Double(status.head.value))]),
+            StoreMetrics.Family(
+                "order_lag_events", "Events accepted and without a position yet", .gauge, [([:], Double(status.lag))]),
+            StoreMetrics.Family(
+                "order_lag_records", "Records applied and not ordered yet", .gauge, perPartition { Double($0.lag) }),
+            StoreMetrics.Family(
+                "order_proposed_here", "1 where this node proposed a partition's newest range", .gauge,
+                perPartition { $0.isProposedHere ? 1 : 0 }),
+            StoreMetrics.Family(
+                "order_records", "Records of the order channel applied", .counter, [([:], Double(status.records))]),
+            StoreMetrics.Family(
+                "order_ranges", "Ranges of order records, by whether they were placed when they came", .counter,
+                [
+                    (["state": "placed"], Double(status.validRanges)),
+                    (["state": "ignored"], Double(status.ignoredRanges)),
+                ]),
+            StoreMetrics.Family(
+                "order_stopped", "1 where positions have stopped: at a false order record, or a halt", .gauge,
+                [([:], status.fault == nil && status.halted == nil ? 0 : 1)]),
+        ]
     }
 
     private static func reads(_ activity: IndexActivity) -> [StoreMetrics.Family] {

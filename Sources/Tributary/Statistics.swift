@@ -40,6 +40,8 @@ public struct VerifyReport: Sendable {
     public let entriesCompared: Int64
     /// Empty where all agrees; else what differs, each with place, at most 100.
     public let problems: [String]
+    /// How far the global order was when the comparison began; nil where the log keeps none.
+    public let order: GlobalOrderStatus?
 }
 
 /// What `EventStore.statistics` says: figures of the index as it is now.
@@ -74,6 +76,8 @@ public struct StoreStatistics: Sendable {
     public let logBytes: Int64
     /// Size of the index's own files, in bytes, about: what was written last may not be in a file yet.
     public let indexBytes: Int64
+    /// How far the global order is; nil where the log keeps none.
+    public let order: GlobalOrderStatus?
 }
 
 /// One record of the log, with what was decided of it: see `EventStore.logRecords(partition:from:)`.
@@ -107,4 +111,6 @@ public struct LogEntry: Sendable {
     public let expected: String?
     /// Which attempt of its append the record is; nil for a record that is none.
     public let attempt: UInt32?
+    /// The global positions of the events that it brought; nil: none, or not ordered yet.
+    public let positions: ClosedRange<GlobalPosition>?
 }

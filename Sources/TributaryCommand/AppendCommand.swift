@@ -9,6 +9,7 @@ func runAppend(_ arguments: Arguments, _ context: Context) async throws -> ExitC
     let stream = try arguments.stream
     try AppendCheck.check(stream)
     let expected = try expectation(arguments)
+    let isOrdered = try arguments.choice(.acknowledgeAppend, of: ["ordered", "accepted"]) == "ordered"
     let events =
         if let file = arguments[.file] {
             try events(ofFile: file, for: stream, arguments)
@@ -18,8 +19,10 @@ func runAppend(_ arguments: Arguments, _ context: Context) async throws -> ExitC
     try AppendCheck.check(events)
     return try await context.withStore(creating: .ifMissing) { store in
         let result: AppendResult
+        let acknowledge = await acknowledgement(isOrdered, store)
         do {
-            result = try await store.append(events, to: stream, expecting: expected)
+            result = try await store.append(
+                events, to: stream, expecting: expected, acknowledge: acknowledge)
         } catch let error as AppendError {
             // Whether anybody reads the details changes nothing of the refusal.
             try? context.output.refused(error, stream: stream)
@@ -32,8 +35,20 @@ func runAppend(_ arguments: Arguments, _ context: Context) async throws -> ExitC
             throw Failure(
                 .internalError, "the append was stored, its id is \(id); but \(Failure(error).message)")
         }
+        if acknowledge == .ordered, result.positions == nil {
+            StandardError.line(
+                "the append is stored, but was not ordered in time: its positions come later, see tributary order")
+        }
         return .done
     }
+}
+
+/// Where positions have stopped, nothing is waited for: appends go on without them.
+func acknowledgement(_ isOrdered: Bool, _ store: EventStore) async -> Acknowledgement {
+    guard isOrdered, let order = try? await store.orderStatus() else { return .accepted }
+    guard let why = order.fault?.message ?? order.halted else { return .ordered }
+    StandardError.line("not waiting for positions: \(why)")
+    return .accepted
 }
 
 private func expectation(_ arguments: Arguments) throws(Failure) -> ExpectedVersion {

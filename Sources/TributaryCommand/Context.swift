@@ -45,6 +45,8 @@ struct Context {
                 await store.close()
                 return result
             } catch {
+                // What came before the error is true.
+                try? output.flush()
                 await store.close()
                 throw error
             }

@@ -34,6 +34,7 @@ struct Failure: Error, Equatable {
         case let error as StoreError: self.init(Self.code(error), error.message)
         case let error as AppendError: self.init(append: error)
         case let error as ReadError: self.init(read: error)
+        case let error as OrderVoidError: self.init(void: error)
         case let error as OutputFailed: self.init(.internalError, "cannot write to standard output: \(error.reason)")
         default: self.init(.internalError, "internal error: \(error)")
         }
@@ -60,6 +61,14 @@ struct Failure: Error, Equatable {
         switch error {
         case .tombstoned: self.init(.refused, error.description)
         case .invalid(let problem): self.init(.badInput, problem.message)
+        case .store(let problem): self.init(Self.code(problem), problem.message)
+        }
+    }
+
+    private init(void error: OrderVoidError) {
+        switch error {
+        case .nothingPlaced: self.init(.refused, error.description)
+        case .outcomeUnknown: self.init(.outcomeUnknown, error.description)
         case .store(let problem): self.init(Self.code(problem), problem.message)
         }
     }

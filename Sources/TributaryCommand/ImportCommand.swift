@@ -7,10 +7,11 @@ private let maximumInFlight = 1_000
 
 func runImport(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
     let stops = try arguments.choice(.onError, of: ["stop", "skip"]) == "stop"
+    let isOrdered = try arguments.choice(.acknowledgeImport, of: ["accepted", "ordered"]) == "ordered"
     let input = try Input(arguments.operands.first ?? Input.standard)
     return try await context.withStore(creating: .ifMissing) { store in
         let source = ImportSource(input, stopsAtBadLine: stops)
-        let run = ImportRun(store, source, input, stops)
+        let run = ImportRun(store, source, input, stops, await acknowledgement(isOrdered, store))
         // What is under way when a signal comes is waited for and counted.
         context.interruption.handle { source.stop() }
         try await run.appendAll()
@@ -29,6 +30,7 @@ private final class ImportRun {
     private let store: EventStore
     private let input: Input
     private let stops: Bool
+    private let acknowledge: Acknowledgement
     private let progress = Progress("importing")
 
     private var stored: Int64 = 0
@@ -36,11 +38,16 @@ private final class ImportRun {
     private var refused: Int64 = 0
     /// Lines that may have been stored or not.
     private var unsettled: Int64 = 0
+    /// Stored lines whose positions were waited for and did not come in time.
+    private var unordered: Int64 = 0
     private var failure: Failure?
     private var retries: [ImportSource.Line] = []
     private var retryBytes = 0
 
-    init(_ store: EventStore, _ source: ImportSource, _ input: Input, _ stops: Bool) {
+    init(
+        _ store: EventStore, _ source: ImportSource, _ input: Input, _ stops: Bool, _ acknowledge: Acknowledgement
+    ) {
+        self.acknowledge = acknowledge
         self.store = store
         self.source = source
         self.input = input
@@ -48,7 +55,8 @@ private final class ImportRun {
     }
 
     func appendAll() async throws {
-        for try await item in store.append(contentsOf: source, maxInFlight: maximumInFlight) {
+        let results = store.append(contentsOf: source, maxInFlight: maximumInFlight, acknowledge: acknowledge)
+        for try await item in results {
             guard let line = source.answer() else { continue }
             settle(item.result, line, mayRetry: !stops)
             progress.show(line.end, of: input.size, count: stored + repeats, unit: "events")
@@ -59,7 +67,8 @@ private final class ImportRun {
     /// With their own expectations, in the file's order, after everything else was answered.
     func appendRefusedAgain() async throws {
         let appends = ArraySequence(elements: retries.map(\.append))
-        for try await item in store.append(contentsOf: appends, maxInFlight: maximumInFlight) {
+        let results = store.append(contentsOf: appends, maxInFlight: maximumInFlight, acknowledge: acknowledge)
+        for try await item in results {
             settle(item.result, retries[item.index], mayRetry: false)
         }
     }
@@ -83,6 +92,10 @@ private final class ImportRun {
             try output.endLine()
             try output.flush()
         }
+        if unordered > 0 {
+            StandardError.line(
+                "\(unordered) stored lines were not ordered in time: their positions come later, see tributary order")
+        }
         // What went wrong with the lines counts for more than an output that nobody reads.
         if let failure = failure ?? source.failure { throw failure }
         if refused > 0 { return .refused }
@@ -95,6 +108,7 @@ private final class ImportRun {
         switch result {
         case .success(let result):
             if result.isRepeat { repeats += 1 } else { stored += 1 }
+            if acknowledge == .ordered, result.positions == nil { unordered += 1 }
         case .failure(let error):
             let problem = Failure(error)
             switch problem.code {

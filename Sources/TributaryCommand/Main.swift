@@ -72,9 +72,8 @@ import Tributary
         guard let first = words.first else { throw Failure(.badInput, "no command given: see tributary --help") }
         let group = commands.filter { $0.words[0] == first }
         if group.isEmpty { throw Failure(.badInput, "there is no command \"\(first)\": see tributary --help") }
-        if let command = group.first(where: { $0.words.elementsEqual(words.prefix($0.words.count)) { $0 == $1 } }) {
-            return command
-        }
+        let named = group.filter { $0.words.elementsEqual(words.prefix($0.words.count)) { $0 == $1 } }
+        if let command = named.max(by: { $0.words.count < $1.words.count }) { return command }
         if words.count > 1, ["--help", "-h"].contains(words[1]) { return nil }
         let names = group.map(\.name).joined(separator: " or ")
         throw Failure(.badInput, "say \(names): see tributary \(first) --help")

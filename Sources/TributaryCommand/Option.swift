@@ -55,7 +55,14 @@ struct Option: Hashable, Sendable {
     static let replicationWanted = Option(
         "replication", takes: "N", "fewer copies of a record than N are a mismatch; without it none are")
     static let partition = Option(
-        "partition", takes: "N", "only this partition, 0 or more; without it all, one after the other")
+        "partition", takes: "N|order",
+        "only this partition, 0 or more, or the order records; without it all partitions, one after the other")
+    static let orderRecord = Option(
+        "record", takes: "N", "the offset of the order record, as order shows it")
+    static let orderPartition = Option(
+        "partition", takes: "P", "the partition of which it says something false")
+    static let yes = Option("yes", "y", "do not ask")
+    static let table = Option("table", nil, "a table for people instead of JSON")
 
     static let peer = Option(
         "peer", takes: "DIR", "compare with the node that has this directory")
@@ -99,6 +106,15 @@ struct Option: Hashable, Sendable {
         "category", "c", takes: "NAME", "only streams of this category: what stands before the first -")
     static let types = Option(
         "type", "t", takes: "TYPE", isRepeated: true, "only events of this type; may be given several times")
+
+    static let acknowledgeAppend = Option(
+        "acknowledge", takes: "ordered|accepted",
+        "when it is done: when the events have their positions (the default), or when they are accepted and durable; "
+            + "with one partition that is the same")
+    static let acknowledgeImport = Option(
+        "acknowledge", takes: "accepted|ordered",
+        "when a line counts as stored: when it is accepted and durable (the default), or when it also has its "
+            + "position; with one partition that is the same")
 
     static let onError = Option(
         "on-error", takes: "stop|skip", "at a bad or refused line: stop reading (the default), or skip it and go on")

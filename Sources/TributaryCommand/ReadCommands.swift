@@ -32,35 +32,59 @@ func runReadAll(_ arguments: Arguments, _ context: Context) async throws -> Exit
     let limit = try arguments.limit
     let filter = EventFilter(category: try arguments.text(.category), types: try arguments.all(.types))
     return try await context.withStore { store in
-        try await checkOrder(of: store, "read-all")
+        let unordered = try await waitForOrder(of: store, context)
         for try await event in store.readAll(from: from, direction: arguments.direction, limit: limit, where: filter) {
             try Task.checkCancellation()
             try context.output.event(event)
         }
+        if let unordered { StandardError.line(unordered.notShown) }
         return .done
     }
 }
 
-/// Several partitions have no order between them.
-private func checkOrder(of store: EventStore, _ command: String) async throws {
-    let count = try await store.statistics().partitions.count
-    if count == 1 { return }
-    throw Failure(
-        .unavailable,
-        "\(command) shows events in one order, and between this store's \(count) partitions there is none yet: read stream "
-            + "by stream (tributary streams, tributary read STREAM), or partition by partition (tributary cat); a store "
-            + "made with --partitions 1 has one order")
+/// How long a read of everything waits for what is accepted to be ordered.
+private let orderPatience = Duration.seconds(10)
+
+/// What a read of everything leaves out.
+private struct Unordered {
+    let events: Int64
+    let why: String
+
+    var notShown: String {
+        "\(events) accepted event\(events == 1 ? " is" : "s are") not ordered yet and not shown (read gives each stream): "
+            + why
+    }
+}
+
+/// Waits until all that this node has applied has its positions; offline nobody gives it any.
+///
+/// - Returns: what is left out all the same; nil: nothing.
+private func waitForOrder(of store: EventStore, _ context: Context) async throws -> Unordered? {
+    var why = "offline nothing is ordered"
+    if !context.place.isOffline {
+        do {
+            try await store.waitUntilOrdered(deadline: orderPatience)
+            return nil
+        } catch let error as StoreError where error.code != .closed {
+            // Where positions have stopped, the read says so at that place.
+            why = error.message
+        }
+    }
+    let events = try await store.orderStatus().lag
+    return events > 0 ? Unordered(events: events, why: why) : nil
 }
 
 func runExport(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
     let from = try arguments.number(.fromPosition, minimum: 0).map { GlobalPosition($0) }
     return try await context.withStore { store in
-        try await checkOrder(of: store, "export")
+        let unordered = try await waitForOrder(of: store, context)
         for try await event in store.readAll(from: from) where !event.stream.isSystem {
             try Task.checkCancellation()
             try context.output.importable(event)
         }
-        return .done
+        guard let unordered else { return .done }
+        try context.output.flush()
+        throw Failure(.unavailable, "the export is incomplete: \(unordered.notShown)")
     }
 }
 

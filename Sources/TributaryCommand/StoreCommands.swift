@@ -62,7 +62,12 @@ func runRebuildIndex(_ arguments: Arguments, _ context: Context) async throws ->
 func runCat(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
     let from = try arguments.number(.fromOffset, minimum: 0) ?? 0
     let limit = try arguments.limit
-    let wanted = try arguments.number(.partition, minimum: 0)
+    let place = try arguments.text(.partition)
+    if place == "order" { return try await catOrder(from, limit, context) }
+    let wanted = place.flatMap(Arguments.digits)
+    if let place, wanted == nil {
+        throw Failure(.badInput, "--partition takes a whole number, 0 or more, or order; it was \"\(place)\"")
+    }
     return try await context.withStore { store in
         var partitions = try await store.statistics().partitions.map(\.partition)
         if let wanted {
@@ -124,6 +129,8 @@ extension Output {
             json.endObject()
         }
         json.endArray()
+        json.key("order")
+        orderSummary(statistics.order)
         json.endObject()
         try endLine()
     }
@@ -151,6 +158,8 @@ extension Output {
         json.integer(report.streams)
         json.key("entriesCompared")
         json.integer(report.entriesCompared)
+        json.key("order")
+        orderSummary(report.order)
         json.key("problems")
         json.beginArray()
         for problem in report.problems { json.string(problem) }
@@ -194,6 +203,8 @@ extension Output {
         json.integer(entry.firstVersion)
         json.key("eventCount")
         json.integer(Int64(entry.eventCount))
+        json.key("firstPosition")
+        json.integer(entry.positions?.lowerBound.value)
         json.key("ids")
         json.beginArray()
         for id in entry.ids { json.string(id) }
@@ -205,7 +216,7 @@ extension Output {
         try endLine()
     }
 
-    private func key(_ key: [UInt8]?) {
+    func key(_ key: [UInt8]?) {
         if let key, String(validating: key, as: UTF8.self) == nil {
             json.key("keyBase64")
             json.base64(key)

@@ -21,6 +21,19 @@ enum StorePlace: Sendable {
         }
     }
 
+    /// What its user calls it: on Kafka by its name.
+    var storeName: String {
+        switch self {
+        case .directory(let path): path
+        case .kafka(let location): location.store
+        }
+    }
+
+    /// Whether Kafka is not asked.
+    var isOffline: Bool {
+        if case .kafka(let location) = self { location.isOffline } else { false }
+    }
+
     var location: EventStore.Location {
         switch self {
         case .directory(let path): .directory(path)

@@ -2,8 +2,6 @@ import JSONLines
 import Tributary
 import TributaryKafka
 
-/// Partitions of a store's topic where nobody says how many.
-let defaultPartitions: Int64 = 12
 /// More than any cluster takes; brokers have limits of their own.
 let maximumPartitions: Int64 = 100_000
 let maximumReplication: Int64 = 1_000
@@ -11,18 +9,22 @@ let maximumReplication: Int64 = 1_000
 func runTopicsCreate(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {
     let location = try arguments.topics(of: context.kafka(for: "topics create"))
     let partitions = try arguments.partitions
+    let made: [String: Int]
     do {
-        try await location.createTopics(partitions: partitions)
+        made = try await location.createTopics(partitions: partitions)
     } catch let error as StoreError where error.code == .alreadyExists {
         throw Failure(.refused, "\(error.message): see tributary topics check")
     }
-    context.output.json.beginObject()
-    context.output.json.key("topic")
-    context.output.json.string(location.eventsTopic)
-    context.output.json.key("partitions")
-    context.output.json.integer(Int64(partitions))
-    context.output.json.endObject()
-    try context.output.endLine()
+    context.sayWhatStood(location, made)
+    for (topic, partitions) in made.sorted(by: { $0.key < $1.key }) {
+        context.output.json.beginObject()
+        context.output.json.key("topic")
+        context.output.json.string(topic)
+        context.output.json.key("partitions")
+        context.output.json.integer(Int64(partitions))
+        context.output.json.endObject()
+        try context.output.endLine()
+    }
     await context.warnOfOneCopy(location)
     return .done
 }
@@ -40,13 +42,14 @@ func runTopicsCheck(_ arguments: Arguments, _ context: Context) async throws -> 
 /// Topics where there are none, and the store in them.
 func createOnKafka(_ arguments: Arguments, _ context: Context) async throws {
     let location = try arguments.topics(of: context.kafka(for: "create"))
-    var isThere = false
+    var made: [String: Int] = [:]
     do {
-        try await location.createTopics(partitions: arguments.partitions)
+        made = try await location.createTopics(partitions: arguments.partitions)
     } catch let error as StoreError where error.code == .alreadyExists {
-        isThere = true
+        // They stand.
     }
-    if isThere {
+    context.sayWhatStood(location, made)
+    if made[location.eventsTopic] == nil {
         do {
             try await context.withStore { _ in }
             throw Failure(.refused, "there is a store in the topic \(location.eventsTopic) already")
@@ -59,9 +62,9 @@ func createOnKafka(_ arguments: Arguments, _ context: Context) async throws {
 }
 
 extension Arguments {
-    fileprivate var partitions: Int {
+    fileprivate var partitions: Int? {
         get throws(Failure) {
-            Int(try number(.partitions, minimum: 1, maximum: maximumPartitions) ?? defaultPartitions)
+            try number(.partitions, minimum: 1, maximum: maximumPartitions).map { Int($0) }
         }
     }
 
@@ -76,6 +79,13 @@ extension Arguments {
 }
 
 extension Context {
+    /// Where a store was half made.
+    fileprivate func sayWhatStood(_ location: KafkaLocation, _ made: [String: Int]) {
+        guard made == [location.orderTopic: 1] else { return }
+        StandardError.line(
+            "the topic \(location.eventsTopic) stands; \(location.orderTopic) was missing and was made for it")
+    }
+
     /// What a store in one copy can lose, said once, when it is made.
     fileprivate func warnOfOneCopy(_ location: KafkaLocation) async {
         guard let reports = try? await location.describeTopics() else { return }

@@ -5,18 +5,18 @@ import KafkaEventLog
 public import Tributary
 
 extension EventStore.Location {
-    /// A store on Kafka, in the topic `<store>.events`.
+    /// A store on Kafka, in the topic `<store>.events` and, where it has several partitions, `<store>.order`.
     ///
     /// ```swift
     /// let store = try await EventStore.open(.kafka(KafkaLocation("localhost:9092", store: "shop")))
     /// ```
-    /// `EventStore.create` makes the topic, as `KafkaLocation.createTopics` does, and the store in it; `open` never makes a
-    /// topic, but makes an empty one a store. Any number of processes may have the store open at once, each with a directory of its own. Where no
-    /// broker answers, a node that was open before opens all the same: what it has applied can be read, and the rest
-    /// follows when a broker is back.
+    /// `EventStore.create` makes the topics, as `KafkaLocation.createTopics` does, and the store in them; `open` never makes
+    /// a topic, but makes empty ones a store. Any number of processes may have the store open at once, each with a
+    /// directory of its own. Where no broker answers, a node that was open before opens all the same: what it has applied
+    /// can be read, and the rest follows when a broker is back.
     public static func kafka(_ location: KafkaLocation) -> Self {
         .log(directory: location.index, named: location.store) {
-            try await location.createTopics()
+            try await location.createAll()
         } open: { creating, partitions, sink in
             var place = location.place
             place.writesAfterRestart = true
@@ -110,7 +110,10 @@ public struct KafkaLocation: Sendable {
     }
 
     /// The topic of the store's events.
-    public var eventsTopic: String { place.topic }
+    public var eventsTopic: String { place.eventsTopic }
+
+    /// The topic of the order of a store with several partitions; with one there is none.
+    public var orderTopic: String { place.orderTopic }
 
     var place: KafkaPlace {
         var place = KafkaPlace(servers: servers, store: store, properties: properties)
@@ -123,30 +126,48 @@ public struct KafkaLocation: Sendable {
         return place
     }
 
-    /// Makes the store's topics with the settings that a store needs.
+    /// Makes the store's topics with the settings that a store needs: that of the events and, for several partitions, that
+    /// of their order. Where only the second is missing, as after a crash in between, it makes that.
     ///
-    /// - Parameter partitions: 1 or more, fixed for the store's life.
-    /// - Throws: `StoreError`: `alreadyExists`, `unavailable`, `noPermission`.
-    public func createTopics(partitions: Int = 12) async throws {
-        try await translated { try await KafkaTopic.create(place, partitions: partitions, replication: replication) }
+    /// - Parameter partitions: 1 or more, fixed for the store's life; nil: 12, or as many as the events' topic has.
+    /// - Returns: the topics that it made, by name, with their partitions.
+    /// - Throws: `StoreError`: `alreadyExists` where nothing is missing, or the events' topic is not as it should be;
+    ///   `unavailable`, `noPermission`.
+    @discardableResult
+    public func createTopics(partitions: Int? = nil) async throws -> [String: Int] {
+        try await translated { try await KafkaTopics.create(place, partitions: partitions, replication: replication) }
+    }
+
+    /// The same; and no store may be there already.
+    fileprivate func createAll() async throws {
+        if try await createTopics()[eventsTopic] != nil { return }
+        let log = try await KafkaLog.open(place)
+        let end = try? await log.bounds(of: 0).upperBound
+        await log.close()
+        if end != 0 {
+            throw LogError(
+                .alreadyExists,
+                "there is a store in the topic \(eventsTopic) already; its topic \(orderTopic) was missing and was made"
+            )
+        }
     }
 
     /// What of the store's topics a store cannot live with, a line each with the command that mends it; empty: all is
     /// well.
     ///
-    /// - Throws: `StoreError`: `notAStore` where there is no such topic, `unavailable`, `noPermission`.
+    /// - Throws: `StoreError`: `notAStore` where a topic is missing, `unavailable`, `noPermission`.
     public func checkTopics() async throws -> [String] {
         try await describeTopics().flatMap(\.problems)
     }
 
-    /// What the store's topics are, and how they differ from what a store needs.
+    /// What the store's topics are, that of the events first, and how they differ from what a store needs.
     ///
     /// ```swift
     /// for topic in try await location.describeTopics() { print(topic.topic, topic.partitions, topic.mismatches) }
     /// ```
     /// - Throws: as `checkTopics`.
     public func describeTopics() async throws -> [KafkaTopicReport] {
-        try await translated { [KafkaTopicReport(try await KafkaTopic.check(place))] }
+        try await translated { try await KafkaTopics.check(place).map { KafkaTopicReport($0) } }
     }
 
     /// What is wrong with the location by itself: a name that no store has, a property that does not exist, is not for

@@ -4,7 +4,7 @@ import KafkaEventLog
 public struct KafkaTopicReport: Sendable, Equatable {
     /// A setting that a store cannot live with.
     public struct Mismatch: Sendable, Equatable {
-        /// As Kafka names it, or "the replication factor".
+        /// As Kafka names it, or "the replication factor", or "the number of partitions".
         public let setting: String
         public let found: String
         public let wanted: String
@@ -29,7 +29,7 @@ public struct KafkaTopicReport: Sendable, Equatable {
         } + (unreadable.map { ["\(topic): its settings cannot be read: \($0); allow DescribeConfigs on it"] } ?? [])
     }
 
-    init(_ report: KafkaTopic.Report) {
+    init(_ report: KafkaTopics.Report) {
         topic = report.topic
         partitions = report.partitions
         replication = report.replication

@@ -172,7 +172,7 @@ private func record(_ ranges: OrderRange..., by id: ProposerID = proposer) -> Or
         ] {
             var check = OrderCheck()
             check.compare(range, claimed: claimed, own: own)
-            #expect(check.fault == OrderFault(reason: reason, range: range))
+            #expect(check.fault == OrderFault(reason: reason, range: range, claimed: claimed, own: own))
             #expect(check.confirmedPosition == 1 && check.next == OrderPlace(orderOffset: 0, index: 0))
         }
     }

@@ -15,8 +15,9 @@ private struct Bench {
         var place = mockPlace(cluster, partitions: partitions, replication: min(brokers, 3))
         place.patience = patience
         log = try await KafkaLog.open(place)
-        collector = RecordCollector(channels: partitions)
-        try log.start(from: Array(repeating: 0, count: partitions), handler: collector)
+        let channels = log.description.channels
+        collector = RecordCollector(channels: channels)
+        try log.start(from: Array(repeating: 0, count: channels), handler: collector)
     }
 
     func append(_ numbers: Range<Int>, tagged: Bool = false) {
@@ -57,7 +58,7 @@ extension LogEvent {
     @Test func contactIsLostAndRegained() async throws {
         let bench = try await Bench()
         bench.append(0..<10)
-        try await bench.collector.wait(forRecords: 20)
+        try await bench.collector.wait(forRecords: 30)
         bench.cluster.stop()
         try await bench.waitForEvent("the loss of contact") { $0.isLoss }
         bench.append(10..<20)
@@ -66,7 +67,7 @@ extension LogEvent {
         #expect(!bench.log.withdraw(LogTag(number: 7)))
         bench.cluster.start()
         try await bench.waitForEvent("contact again") { $0 == .contactRegained }
-        try await bench.collector.wait(forRecords: 40)
+        try await bench.collector.wait(forRecords: 60)
         await bench.close()
         bench.expect(0..<20)
         #expect(bench.collector.now.reports == [])
@@ -75,13 +76,13 @@ extension LogEvent {
     @Test func everyTagIsAnsweredWhenClosedWithoutBrokers() async throws {
         let bench = try await Bench(patience: .milliseconds(300))
         bench.append(0..<1)
-        try await bench.collector.wait(forRecords: 2)
+        try await bench.collector.wait(forRecords: 3)
         bench.cluster.stop()
         bench.append(1..<100, tagged: true)
         await bench.close()
         let reports = bench.collector.now.reports
-        #expect(reports.count == 198)
-        #expect(Set(reports.map(\.tag)).count == 198)
+        #expect(reports.count == 297)
+        #expect(Set(reports.map(\.tag)).count == 297)
         bench.expect(0..<1)
     }
 
@@ -89,7 +90,7 @@ extension LogEvent {
     @Test func acknowledgementsAreLost() async throws {
         let bench = try await Bench()
         bench.append(0..<1)
-        try await bench.collector.wait(forRecords: 2)
+        try await bench.collector.wait(forRecords: 3)
         bench.cluster.fail(.produce, [.transport, .transport, .requestTimedOut])
         bench.append(1..<50, tagged: true)
         await bench.close()
@@ -101,12 +102,40 @@ extension LogEvent {
         let bench = try await Bench(brokers: 3)
         for round in 0..<8 {
             bench.cluster.lead("shop.events", round % 2, by: Int32(round % 3 + 1))
+            bench.cluster.lead("shop.order", 0, by: Int32(round % 3 + 1))
             bench.append(round * 10..<(round + 1) * 10, tagged: true)
         }
-        try await bench.collector.wait(forRecords: 160)
+        try await bench.collector.wait(forRecords: 240)
         await bench.close()
         bench.expect(0..<80)
         #expect(bench.collector.now.reports == [])
+    }
+
+    /// Partitions go on while nobody leads the order topic; it follows when somebody does.
+    @Test func theOrderTopicHasNoLeader() async throws {
+        let bench = try await Bench()
+        bench.append(0..<10)
+        try await bench.collector.wait(forRecords: 30)
+        bench.cluster.lead("shop.order", 0, by: -1)
+        bench.append(10..<20, tagged: true)
+        try await bench.collector.wait(forRecords: 50)
+        #expect(bench.collector.now.records.map(\.count) == [20, 20, 10])
+        bench.cluster.lead("shop.order", 0, by: 1)
+        try await bench.collector.wait(forRecords: 60)
+        await bench.close()
+        bench.expect(0..<20)
+        #expect(bench.collector.now.reports == [])
+        #expect(!bench.collector.now.events.contains { $0.isLoss })
+    }
+
+    @Test func theOrderHasOnePartition() async throws {
+        let cluster = MockCluster()
+        cluster.create("shop.order", partitions: 3)
+        let log = try await KafkaLog.open(mockPlace(cluster, partitions: 2))
+        let refusal = try #require(log.description.writeRefusal)
+        #expect(refusal.contains("topic shop.order: the number of partitions is 3 and must be 1; mend it with:"))
+        await log.close()
+        cluster.close()
     }
 
     /// A leader that has been replaced may say "out of range" of an offset that is there.
@@ -130,7 +159,7 @@ extension LogEvent {
         bench.cluster.fail(.listOffsets, [.notLeader, .transport])
         bench.append(0..<40, tagged: true)
         #expect(try await bench.log.bounds(of: 0).lowerBound == 0)
-        try await bench.collector.wait(forRecords: 80)
+        try await bench.collector.wait(forRecords: 120)
         #expect(try await bench.log.record(at: 0, in: 1)?.record.value == [0])
         await bench.close()
         bench.expect(0..<40, copies: true)

@@ -4,14 +4,14 @@ import Testing
 
 /// What of a topic's settings a store cannot live with, without a broker.
 @Suite struct MismatchTests {
-    private func found(replication: Int, wanted: Int?, inSync: String) -> [KafkaTopic.Mismatch] {
+    private func found(replication: Int, wanted: Int?, inSync: String) -> [KafkaTopics.Mismatch] {
         var place = KafkaPlace(servers: "h:1", store: "shop")
         place.replication = wanted
-        var settings = Dictionary(uniqueKeysWithValues: KafkaTopic.settings)
+        var settings = Dictionary(uniqueKeysWithValues: KafkaTopics.settings)
         settings["min.insync.replicas"] = inSync
-        let report = KafkaTopic.Report(
-            topic: place.topic, partitions: 1, replication: replication, settings: settings, mismatches: [])
-        return KafkaTopic.mismatches(report, place)
+        let report = KafkaTopics.Report(
+            topic: place.eventsTopic, partitions: 1, replication: replication, settings: settings, mismatches: [])
+        return KafkaTopics.mismatches(report, place)
     }
 
     @Test func allIsWell() {
@@ -23,7 +23,7 @@ import Testing
 
     /// One broker's failure must neither lose a record nor stop all writing.
     @Test func tooFewHaveToAcknowledge() {
-        let mismatch = KafkaTopic.Mismatch(
+        let mismatch = KafkaTopics.Mismatch(
             setting: "min.insync.replicas", found: "1", wanted: "2 or more",
             mend: "kafka-configs.sh --bootstrap-server h:1 --alter --entity-type topics --entity-name shop.events "
                 + "--add-config min.insync.replicas=2")

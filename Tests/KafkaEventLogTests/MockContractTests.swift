@@ -7,7 +7,8 @@ import Testing
 
 private func mock(partitions: Int, brokers: Int32) -> LogUnderTest {
     LogUnderTest(
-        name: "imitated Kafka, \(partitions) of \(brokers)", channels: partitions, isReopenable: true,
+        name: "imitated Kafka, \(partitions) of \(brokers)", channels: partitions > 1 ? partitions + 1 : 1,
+        isReopenable: true,
         takesSeveral: true
     ) {
         let cluster = MockCluster(brokers: brokers)
@@ -20,7 +21,7 @@ private func mock(partitions: Int, brokers: Int32) -> LogUnderTest {
     }
 }
 
-/// A store on an imitated cluster, with its topic.
+/// A store on an imitated cluster, with its topics.
 func mockPlace(_ cluster: MockCluster, partitions: Int, replication: Int32 = 1) -> KafkaPlace {
     // The imitation answers a fetch that waits only when its time is over. And it takes a batch also where the one before
     // it failed, which a broker does not: the library believes then that both were stored.
@@ -30,7 +31,7 @@ func mockPlace(_ cluster: MockCluster, partitions: Int, replication: Int32 = 1) 
     if ProcessInfo.processInfo.environment["TRIBUTARY_KAFKA_LOG"] != nil {
         place.log = { print("kafka \($0): \($1): \($2)") }
     }
-    cluster.create(place.topic, partitions: partitions, replication: replication)
+    cluster.createStore(place.store, partitions: partitions, replication: replication)
     return place
 }
 

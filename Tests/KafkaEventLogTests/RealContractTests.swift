@@ -11,13 +11,14 @@ func realPlace(_ broker: RealBroker, partitions: Int) async throws -> KafkaPlace
     var place = KafkaPlace(servers: servers, store: "test-\(UUID().uuidString.lowercased())")
     // The machine may have other things to do.
     place.patience = .seconds(60)
-    try await KafkaTopic.create(place, partitions: partitions, replication: 1)
+    try await KafkaTopics.create(place, partitions: partitions, replication: 1)
     return place
 }
 
 private func real(_ broker: RealBroker, partitions: Int) -> LogUnderTest {
     LogUnderTest(
-        name: "Kafka \(broker.version), \(partitions) partitions", channels: partitions, isReopenable: true,
+        name: "Kafka \(broker.version), \(partitions) partitions", channels: partitions > 1 ? partitions + 1 : 1,
+        isReopenable: true,
         takesSeveral: true
     ) {
         let place = try await realPlace(broker, partitions: partitions)
@@ -42,11 +43,13 @@ extension RealKafka {
         @Test(arguments: [RealBroker.current, RealBroker.older])
         func topicIsMadeAndChecked(_ broker: RealBroker) async throws {
             let place = try await realPlace(broker, partitions: 3)
-            let report = try await KafkaTopic.check(place)
-            #expect(report.partitions == 3)
-            #expect(report.replication == 1)
-            #expect(report.mismatches == [])
-            await expectError(.alreadyExists) { try await KafkaTopic.create(place, partitions: 3) }
+            let reports = try await KafkaTopics.check(place)
+            #expect(reports.map(\.topic) == [place.eventsTopic, place.orderTopic])
+            #expect(reports.map(\.partitions) == [3, 1])
+            #expect(reports.allSatisfy { $0.replication == 1 && $0.mismatches == [] && $0.settings != nil })
+            // A store of one partition has the one topic.
+            #expect(try await KafkaTopics.check(try await realPlace(broker, partitions: 1)).count == 1)
+            await expectError(.alreadyExists) { try await KafkaTopics.create(place, partitions: 3) }
             var missing = place
             missing.store += "-no"
             await expectError(.notAStore) { [missing] in try await KafkaLog.open(missing).close() }

@@ -15,9 +15,9 @@ extension RealKafka {
             let place = KafkaPlace(servers: servers, store: "test-\(UUID().uuidString.lowercased())")
             let kafka = try KafkaConfiguration(servers: servers, clientID: "test")
             try await onOwnThread(named: "make-topic") {
-                let inquiry = try KafkaInquiry(kafka, topic: place.topic, within: .seconds(20))
+                let inquiry = try KafkaInquiry(kafka, topics: [place.eventsTopic], within: .seconds(20))
                 defer { inquiry.close() }
-                try inquiry.createTopic(partitions: 1, replication: 1, settings: settings)
+                try inquiry.createTopic(place.eventsTopic, partitions: 1, replication: 1, settings: settings)
             }
             return place
         }
@@ -34,7 +34,7 @@ extension RealKafka {
             settings.merge(wrong) { $1 }
             let place = try await topic(settings: settings)
             let name = try #require(wrong.keys.first)
-            let report = try await KafkaTopic.check(place)
+            let report = try await KafkaTopics.check(place)[0]
             #expect(report.mismatches.map(\.setting) == [name])
             #expect(report.mismatches.first?.found == wrong[name])
             #expect(report.mismatches.first?.mend?.contains("--add-config \(name)=") == true)
@@ -57,7 +57,7 @@ extension RealKafka {
         @Test func replicationIsChecked() async throws {
             var place = try await realPlace(.current, partitions: 1)
             place.replication = 3
-            #expect(try await KafkaTopic.check(place).mismatches.map(\.setting) == ["the replication factor"])
+            #expect(try await KafkaTopics.check(place)[0].mismatches.map(\.setting) == ["the replication factor"])
         }
     }
 
@@ -73,12 +73,12 @@ extension RealKafka {
             try await collector.wait(forRecords: 20)
             try await onOwnThread(named: "delete-topic") {
                 try RealBroker.own.tool(
-                    "topics", "--bootstrap-server", place.servers, "--delete", "--topic", place.topic)
+                    "topics", "--bootstrap-server", place.servers, "--delete", "--topic", place.eventsTopic)
             }
             try await collector.wait(for: "the loss of the topic") {
                 $0.events.contains { if case .contactLost = $0 { true } else { false } }
             }
-            try await KafkaTopic.create(place, partitions: 1, replication: 1)
+            try await KafkaTopics.create(place, partitions: 1, replication: 1)
             let contents = try await collector.wait(for: "a shorter log") {
                 $0.events.contains(.shortened(channel: 0, end: 0))
             }
@@ -99,7 +99,7 @@ extension RealKafka {
             log.append(LogRecord(key: nil, value: [1]), to: 0, tag: .none)
             try await collector.wait(forRecords: 1)
             let isDone = try await onOwnThread(named: "transaction") {
-                abortTransaction(servers: place.servers, topic: place.topic, partition: 0)
+                abortTransaction(servers: place.servers, topic: place.eventsTopic, partition: 0)
             }
             #expect(isDone)
             // The record and the mark that it does not count.
@@ -131,7 +131,7 @@ extension RealKafka {
             }
             await log.close()
             let file = RealBroker.own.directory.appending(
-                path: "node-1/data/\(place.topic)-0/00000000000000000000.log")
+                path: "node-1/data/\(place.eventsTopic)-0/00000000000000000000.log")
             let handle = try FileHandle(forUpdating: file)
             try handle.seek(toOffset: 1_600)
             try handle.write(contentsOf: [0xFF] as [UInt8])
@@ -158,13 +158,50 @@ extension RealKafka {
             await log.close()
             try await onOwnThread(named: "alter-topic") {
                 try RealBroker.own.tool(
-                    "topics", "--bootstrap-server", place.servers, "--alter", "--topic", place.topic, "--partitions",
+                    "topics", "--bootstrap-server", place.servers, "--alter", "--topic", place.eventsTopic,
+                    "--partitions",
                     "2")
             }
-            let again = try await KafkaLog.open(place)
-            // The store's own creation record tells how many there should be.
-            #expect(again.description.channels == 2)
+            let error = await expectError(.notAStore) { _ = try await KafkaLog.open(place) }
+            #expect(error?.message.contains("where partitions were added") == true)
+            // Where it is known how many there should be, the index says that.
+            let again = try await KafkaLog.open(place, knownPartitions: 1)
+            #expect(again.description.partitions == 2)
             await again.close()
+        }
+
+        /// As after a crash between the two, or of a store that was made before there was an order.
+        @Test func theMissingOrderTopicIsMade() async throws {
+            let place = try await realPlace(.own, partitions: 3)
+            try await onOwnThread(named: "delete-topic") {
+                try RealBroker.own.tool(
+                    "topics", "--bootstrap-server", place.servers, "--delete", "--topic", place.orderTopic)
+            }
+            let error = await expectError(.notAStore) { try await KafkaLog.open(place).close() }
+            for words in [place.orderTopic, "tributary topics create --kafka \(place.servers) --store \(place.store)"] {
+                #expect(error?.message.contains(words) == true)
+            }
+            // Nothing is made for what is not meant, or not right.
+            await expectError(.alreadyExists) { try await KafkaTopics.create(place, partitions: 4) }
+            var strict = place
+            strict.replication = 3
+            await expectError(.alreadyExists) { [strict] in try await KafkaTopics.create(strict) }
+            #expect(try await KafkaTopics.create(place) == [place.orderTopic: 1])
+            #expect(try await KafkaTopics.check(place).allSatisfy { $0.mismatches == [] })
+            await expectError(.alreadyExists) { try await KafkaTopics.create(place) }
+            try await onOwnThread(named: "alter-topic") {
+                try RealBroker.own.tool(
+                    "topics", "--bootstrap-server", place.servers, "--alter", "--topic", place.orderTopic,
+                    "--partitions", "2")
+                try RealBroker.own.tool(
+                    "configs", "--bootstrap-server", place.servers, "--alter", "--entity-type", "topics",
+                    "--entity-name", place.orderTopic, "--add-config", "retention.ms=1000")
+            }
+            let log = try await KafkaLog.open(place)
+            let refusal = try #require(log.description.writeRefusal)
+            #expect(refusal.contains("topic \(place.orderTopic): the number of partitions is 2 and must be 1"))
+            #expect(refusal.contains("--entity-name \(place.orderTopic) --add-config retention.ms=-1"))
+            await log.close()
         }
     }
 
@@ -185,7 +222,7 @@ extension RealKafka {
         }
 
         private func roundTrip(_ place: KafkaPlace) async throws {
-            try await KafkaTopic.create(place, partitions: 1, replication: 1)
+            try await KafkaTopics.create(place, partitions: 1, replication: 1)
             let log = try await KafkaLog.open(place)
             let collector = RecordCollector(channels: 1)
             try log.start(from: [0], handler: collector)

@@ -9,7 +9,7 @@ import TributaryKafka
 @Suite(.serialized) struct AbsenceTests {
     @Test func imitated() async throws {
         let cluster = MockCluster()
-        cluster.create("shop.events", partitions: 2)
+        cluster.createStore("shop", partitions: 2)
         var location = KafkaLocation(
             cluster.servers, store: "shop", properties: ["fetch.wait.max.ms": "5", "max.in.flight": "1"])
         location.allowsUnverifiedTopics = true

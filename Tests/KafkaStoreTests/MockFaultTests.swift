@@ -26,6 +26,7 @@ enum MockFault: String, CaseIterable, CustomTestStringConvertible {
     @Test(arguments: MockFault.allCases) func nothingIsLostOrDoubled(_ fault: MockFault) async throws {
         var shape = RaceShape(seed: raceSeed(for: "\(fault)"))
         shape.tasks = 3
+        shape.orderedTasks = 1
         shape.appends = 1_000_000
         // So that whatever is accepted already is a copy that the cluster made.
         shape.repeats = fault != .lateAcknowledgements
@@ -49,6 +50,7 @@ enum MockFault: String, CaseIterable, CustomTestStringConvertible {
     @Test func theRefereeCanFail() async throws {
         var shape = RaceShape(seed: raceSeed(for: "referee"))
         shape.tasks = 3
+        shape.orderedTasks = 2
         shape.appends = 60
         let race = try await MockRace(shape: shape)
         let verdict = try await race.finish(isStopped: false)
@@ -95,6 +97,42 @@ enum MockFault: String, CaseIterable, CustomTestStringConvertible {
         for index in late.indices where late[index].intent == first.intent { late[index].at += 1 << 50 }
         #expect(isCaught(late, events), "an append came before one that was answered before it began")
     }
+
+    /// Also where it is about positions.
+    @Test func theRefereeOfTheOrderCanFail() async throws {
+        var shape = RaceShape(seed: raceSeed(for: "referee of the order"))
+        shape.tasks = 3
+        shape.orderedTasks = 2
+        shape.appends = 60
+        let verdict = try await MockRace(shape: shape).finish(isStopped: false)
+        let (steps, events, order) = (verdict.steps, verdict.events, verdict.order)
+        func isCaught(_ steps: [Step], _ order: [PlacedEvent]) -> Bool {
+            !RaceReferee(steps).problems(of: order, and: events).isEmpty
+        }
+        #expect(verdict.problems == [] && !isCaught(steps, order))
+        #expect(isCaught(steps, order.dropLast()), "an event has no position")
+        var changed = order
+        changed.append(order[5])
+        #expect(isCaught(steps, changed), "an event has two positions")
+        changed = order
+        let stream = try #require(events.first { $0.value.count > 10 }?.key)
+        let places = order.indices.filter { order[$0].stream == stream }
+        changed.swapAt(places[2], places[3])
+        for place in [places[2], places[3]] { changed[place].position = Int64(place) }
+        #expect(isCaught(steps, changed), "two events of a stream changed places")
+        changed = order
+        changed[7].position += 1
+        #expect(isCaught(steps, changed), "a position is missing")
+        var told = steps
+        let index = try #require(steps.firstIndex { $0.position != nil })
+        told[index].position! += 1
+        #expect(isCaught(told, order), "a node was told another position")
+        // The first append that was told a position began after all others were told theirs.
+        let first = try #require(steps.filter { $0.position != nil }.min { $0.position! < $1.position! })
+        var late = steps
+        for index in late.indices where late[index].intent == first.intent { late[index].at += 1 << 50 }
+        #expect(isCaught(late, order), "an append came before one that was ordered before it began")
+    }
 }
 
 /// The race itself.
@@ -112,7 +150,7 @@ private final class MockRace: Sendable {
     /// - Parameter isImpatient: the client asks again before a slow broker answers.
     init(shape: RaceShape, isImpatient: Bool = false) async throws {
         cluster = MockCluster(brokers: Self.brokers)
-        cluster.create("shop.events", partitions: Self.partitions, replication: 3)
+        cluster.createStore("shop", partitions: Self.partitions, replication: 3)
         // See mockPlace in KafkaEventLogTests: the imitation takes a batch also where the one before it failed.
         var properties = ["fetch.wait.max.ms": "5", "max.in.flight": "1"]
         if isImpatient { properties["socket.timeout.ms"] = "1000" }
@@ -158,11 +196,13 @@ private final class MockRace: Sendable {
             cluster.fail(.fetch, [.transport])
         case .leaderMoves:
             for partition in 0..<Self.partitions { cluster.lead("shop.events", partition, by: broker) }
+            cluster.lead("shop.order", 0, by: broker)
         case .brokerDown:
             cluster.stop(broker)
             for partition in 0..<Self.partitions {
                 cluster.lead("shop.events", partition, by: broker % Self.brokers + 1)
             }
+            cluster.lead("shop.order", 0, by: broker % Self.brokers + 1)
             try await waitForProgress(10)
             cluster.start(broker)
         case .allBrokersDown:
@@ -198,6 +238,7 @@ private final class MockRace: Sendable {
         var referee: RaceReferee
         var steps: [Step]
         var events: [String: [RacedEvent]]
+        var order: [PlacedEvent]
         var problems: [String]
         var state: NodeState
     }
@@ -208,19 +249,24 @@ private final class MockRace: Sendable {
         // A node that reads everything anew.
         let nodes = stores + [try await EventStore.open(.kafka(location), creating: .never)]
         var problems: [String] = []
+        let order = try await nodes[2].placed()
+        for node in nodes.prefix(2) where try await node.placed() != order {
+            problems.append("a node has other positions than one that reads everything anew")
+        }
         let states = try await agreed(nodes)
         for state in states where state != states[0] { problems.append("the nodes differ: \(state) and \(states[0])") }
         problems += states[0].partitions.compactMap(\.halted)
         let all = steps.read { $0 }
         let referee = RaceReferee(all)
         let events = try await nodes[2].raced(referee.streams)
-        problems += referee.problems(of: events)
+        problems += referee.problems(of: events) + referee.problems(of: order, and: events)
         let count = events.values.reduce(0) { $0 + $1.count }
         if states[0].events != Int64(count) + 1 { problems.append("\(states[0].events) events, \(count) were read") }
         for node in nodes { await node.close() }
         cluster.close()
         print("race: \(referee.summary), decided: \(states[0].partitions.map(\.decisions))")
-        return Verdict(referee: referee, steps: all, events: events, problems: problems, state: states[0])
+        return Verdict(
+            referee: referee, steps: all, events: events, order: order, problems: problems, state: states[0])
     }
 
     private func agreed(_ nodes: [EventStore]) async throws -> [NodeState] {

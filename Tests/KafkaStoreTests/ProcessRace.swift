@@ -44,6 +44,14 @@ final class ProcessRace {
         try await writers[node].waitForOpen()
     }
 
+    /// Until each process has been told so many positions more. One is killed at the begin, if any, and does not count.
+    func waitForOrdered(_ count: Int, killing node: Int? = nil) async throws {
+        let others = writers.filter { $0.order.node != node }
+        let wanted = others.map { $0.ordered + count }
+        if let node { try await kill(node) }
+        for (writer, count) in zip(others, wanted) { try await writer.waitForOrdered(count) }
+    }
+
     /// Until each process has so many answers more.
     func waitForProgress(_ count: Int) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -56,6 +64,7 @@ final class ProcessRace {
 
     struct Verdict {
         var referee: RaceReferee
+        var steps: [Step]
         var problems: [String]
         var state: NodeState
     }
@@ -68,8 +77,12 @@ final class ProcessRace {
         if isStopped { for writer in writers { writer.stop() } }
         for writer in writers { try await writer.waitForDone() }
         let judge = try await EventStore.open(.kafka(KafkaLocation(judging: location)), creating: .never)
-        let states = try await agreed(judge)
+        let order = try await judge.placed()
         var problems: [String] = []
+        for (node, writer) in writers.enumerated() where try await writer.orderDigest() != OrderDigest(order) {
+            problems.append("node \(node) has other positions than a node that reads everything anew")
+        }
+        let states = try await agreed(judge)
         for (node, state) in states.enumerated() where state != states[0] {
             problems.append("node \(node) differs from the first: \(state) and \(states[0])")
         }
@@ -78,13 +91,13 @@ final class ProcessRace {
         let steps = try writers.flatMap { try Step.read($0.order.history) }
         let referee = RaceReferee(steps)
         let events = try await judge.raced(referee.streams)
-        problems += referee.problems(of: events)
+        problems += referee.problems(of: events) + referee.problems(of: order, and: events)
         let count = events.values.reduce(0) { $0 + $1.count }
         if states[0].events != Int64(count) + 1 { problems.append("\(states[0].events) events, \(count) were read") }
         problems += try await judge.verify().problems
         await judge.close()
         print("race: \(referee.summary), decided: \(states[0].partitions.map(\.decisions))")
-        return Verdict(referee: referee, problems: problems, state: states[0])
+        return Verdict(referee: referee, steps: steps, problems: problems, state: states[0])
     }
 
     /// What all nodes say when all are at the same offsets. What settles an append may still come in between.

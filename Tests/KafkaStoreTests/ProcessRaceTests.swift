@@ -12,12 +12,14 @@ import TributaryKafka
     func oneWinsEachVersion(_ partitions: Int) async throws {
         var shape = RaceShape(seed: raceSeed(for: "three processes, \(partitions) partitions"))
         shape.appends = 80
+        shape.orderedTasks = 1
         let race = try await ProcessRace(on: .current, partitions: partitions, shape: shape)
         let verdict = try await race.finish(isStopped: false)
         #expect(verdict.problems.isEmpty, "seed \(shape.seed): \(verdict.problems.prefix(4))")
         #expect(verdict.referee.accepted > 300)
         #expect(verdict.referee.conflicts > 0)
         #expect(verdict.referee.repeats > 0)
+        #expect(verdict.referee.ordered > 0)
         #expect(verdict.referee.unknown == 0)
     }
 
@@ -36,12 +38,50 @@ import TributaryKafka
         #expect(verdict.referee.accepted > 100)
     }
 
+    /// Whoever proposes to the order may be killed at any time: the others go on ordering, and an append that was told
+    /// its position comes before whatever began later, on any node and in any partition.
+    @Test(.enabled(if: RealBroker.isAtHand, "no real Kafka is at hand"))
+    func orderedWhileOneIsKilledAgainAndAgain() async throws {
+        var shape = RaceShape(seed: raceSeed(for: "kills under ordered load"))
+        shape.appends = 1_000_000
+        shape.tasks = 12
+        shape.orderedTasks = 10
+        shape.streams = 60
+        shape.unconditional = 0.8
+        let race = try await ProcessRace(on: .current, partitions: 4, shape: shape)
+        try await race.waitForOrdered(100)
+        let end = ContinuousClock.now + .seconds(chaosSeconds ?? 0)
+        var kills: [(node: Int, at: UInt64)] = []
+        repeat {
+            let node = kills.count % 3
+            kills.append((node, monotonicNanoseconds()))
+            // A process says how many it is only now and then.
+            try await race.waitForOrdered(Self.orderedInAnInterval / 2 + 50, killing: node)
+        } while kills.count < 4 || .now < end
+        let last = monotonicNanoseconds()
+        let verdict = try await race.finish()
+        #expect(verdict.problems.isEmpty, "seed \(shape.seed): \(verdict.problems.prefix(4))")
+        let ends = kills.dropFirst().map(\.at) + [last]
+        let intervals = zip(kills, ends).map { kill, end in
+            OrderedInterval(verdict.steps, of: Set(0..<3).subtracting([kill.node]), in: kill.at...end)
+        }
+        for interval in intervals { #expect(interval.count >= Self.orderedInAnInterval) }
+        print(
+            "ordered by the survivors from one kill to the next: "
+                + intervals.map { "\($0.count) in \($0.length), longest gap \($0.longestGap)" }
+                .joined(separator: "; "))
+    }
+
+    /// Ordered appends of the survivors from one kill to the next, at least.
+    private static let orderedInAnInterval = 1_000
+
     /// A leader is killed, another stands still: nothing acknowledged is lost, nothing is there twice, and it goes on.
     @Test(.enabled(if: RealBroker.canStart, "no real Kafka can be started"))
     func leadersDieAndStandStill() async throws {
         var shape = RaceShape(seed: raceSeed(for: "three brokers"))
         shape.appends = 1_000_000
         shape.tasks = 3
+        shape.orderedTasks = 1
         shape.deadlineMilliseconds = 2_000
         let race = try await ProcessRace(on: .three, partitions: 4, shape: shape)
         try await race.waitForProgress(50)
@@ -68,6 +108,7 @@ import TributaryKafka
     func chaos() async throws {
         var shape = RaceShape(seed: raceSeed(for: "chaos"))
         shape.appends = 1_000_000
+        shape.orderedTasks = 2
         shape.deadlineMilliseconds = 3_000
         var random = SeededGenerator(seed: shape.seed)
         let end = ContinuousClock.now + .seconds(chaosSeconds ?? 0)
@@ -98,9 +139,9 @@ import TributaryKafka
         let kafka = try KafkaConfiguration(servers: race.location.servers, clientID: "test")
         let topic = race.location.store + ".events"
         return try await onOwnThread(named: "leader") {
-            let inquiry = try KafkaInquiry(kafka, topic: topic, within: .seconds(30))
+            let inquiry = try KafkaInquiry(kafka, topics: [topic], within: .seconds(30))
             defer { inquiry.close() }
-            return try inquiry.partitions()?.first { $0.number == partition }?.leader ?? 1
+            return try inquiry.partitions(of: topic)?.first { $0.number == partition }?.leader ?? 1
         }
     }
 }

@@ -21,7 +21,7 @@ import TributaryKafka
 
 private func openAndClose(_ round: Int) async throws {
     let cluster = MockCluster()
-    cluster.create("shop.events", partitions: 2)
+    cluster.createStore("shop", partitions: 2)
     var location = KafkaLocation(
         cluster.servers, store: "shop", properties: ["fetch.wait.max.ms": "5", "max.in.flight": "1"])
     location.allowsUnverifiedTopics = true

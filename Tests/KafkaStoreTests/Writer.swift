@@ -10,7 +10,9 @@ final class Writer: Sendable {
         var hasEnded = false
         var answered = 0
         var unknown = 0
+        var ordered = 0
         var states: [NodeState] = []
+        var orders: [OrderDigest] = []
         var failures: [String] = []
     }
 
@@ -58,9 +60,11 @@ final class Writer: Sendable {
                 state.withLock { state in
                     switch try? JSONDecoder().decode(WriterLine.self, from: Data(line)) {
                     case .open: state.isOpen = true
-                    case .progress(let answered, let unknown): (state.answered, state.unknown) = (answered, unknown)
+                    case .progress(let answered, let unknown, let ordered):
+                        (state.answered, state.unknown, state.ordered) = (answered, unknown, ordered)
                     case .done: state.isDone = true
                     case .state(let node): state.states.append(node)
+                    case .order(let digest): state.orders.append(digest)
                     case .closed: break
                     case .failed(let why): state.failures.append(why)
                     case nil: state.failures.append(String(decoding: line, as: UTF8.self))
@@ -109,6 +113,14 @@ final class Writer: Sendable {
         try await wait(for: "\(count) more answers") { $0.answered >= before + count ? () : nil }
     }
 
+    /// Calls that were told a position so far.
+    var ordered: Int { state.read { $0.ordered } }
+
+    /// Until so many calls in all were told a position.
+    func waitForOrdered(_ count: Int) async throws {
+        try await wait(for: "\(count) ordered appends") { $0.ordered >= count ? () : nil }
+    }
+
     func waitForDone() async throws { try await wait(for: "the end of its appends") { $0.isDone ? () : nil } }
 
     func stop() { tell(.stop) }
@@ -117,6 +129,12 @@ final class Writer: Sendable {
         let count = state.read { $0.states.count }
         tell(.state)
         return try await wait(for: "its state") { $0.states.count > count ? $0.states.last : nil }
+    }
+
+    func orderDigest() async throws -> OrderDigest {
+        let count = state.read { $0.orders.count }
+        tell(.order)
+        return try await wait(for: "its order") { $0.orders.count > count ? $0.orders.last : nil }
     }
 
     func close() async throws {

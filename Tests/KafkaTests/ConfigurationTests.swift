@@ -43,7 +43,7 @@ func checksAreNotSwitchedOffByAccident(_ name: String, _ value: String) throws {
 @Test func unknownPropertyIsNamed() throws {
     let kafka = try made(["no.such.property": "1"])
     #expect {
-        _ = try KafkaReader(kafka, topic: "t")
+        _ = try KafkaReader(kafka, topics: ["t"])
     } throws: {
         ($0 as? KafkaError)?.message.contains("no.such.property") == true
     }
@@ -57,7 +57,7 @@ func checksAreNotSwitchedOffByAccident(_ name: String, _ value: String) throws {
     // The library repeats a bad value in its error.
     let bad = try made(["ssl.key.pem": "hunter2hunter2", "security.protocol": "ssl"])
     do throws(KafkaError) {
-        _ = try KafkaReader(bad, topic: "t")
+        _ = try KafkaReader(bad, topics: ["t"])
         Issue.record("no error")
     } catch {
         #expect(!error.description.contains("hunter2"))

@@ -33,9 +33,10 @@ final class Bench: Sendable {
     func stored(in partition: Int) async throws -> [[UInt8]?] {
         let kafka = try KafkaConfiguration(servers: cluster.servers, clientID: "test")
         return try await blocking {
-            let inquiry = try KafkaInquiry(kafka, topic: "t", within: .seconds(20))
+            let inquiry = try KafkaInquiry(kafka, topics: ["t"], within: .seconds(20))
             defer { inquiry.close() }
-            return try Array(inquiry.bounds(of: partition)).map { try inquiry.record(at: $0, in: partition)?.value }
+            return try Array(inquiry.bounds(of: TopicPartition(partition)))
+                .map { try inquiry.record(at: $0, in: TopicPartition(partition))?.value }
         }
     }
 }

@@ -10,6 +10,14 @@ private enum Said: Sendable, Equatable {
     case trouble(partition: Int?, KafkaError.Kind)
 }
 
+/// Partitions of the first topic by their numbers.
+extension TopicPartition: ExpressibleByIntegerLiteral {
+    init(integerLiteral number: Int) { self.init(number) }
+}
+
+/// Those of a second topic count from 100.
+private func number(_ place: TopicPartition) -> Int { 100 * place.topic + place.partition }
+
 /// Reads until `isEnough`.
 private func read(_ reader: KafkaReader, _ isEnough: @escaping @Sendable ([Said]) -> Bool) async -> [Said] {
     await blocking {
@@ -21,9 +29,10 @@ private func read(_ reader: KafkaReader, _ isEnough: @escaping @Sendable ([Said]
                 case .record(let message):
                     var bytes: [UInt8] = []
                     let value = message.appendValue(to: &bytes).map { _ in bytes }
-                    said.append(.record(partition: message.partition, offset: message.offset, value: value))
-                case .end(let partition, let offset): said.append(.end(partition: partition, offset: offset))
-                case .trouble(let partition, let error): said.append(.trouble(partition: partition, error.kind))
+                    said.append(.record(partition: number(message.place), offset: message.offset, value: value))
+                case .end(let place, let offset): said.append(.end(partition: number(place), offset: offset))
+                case .trouble(let place, let error):
+                    said.append(.trouble(partition: place.map { number($0) }, error.kind))
                 }
                 return !isEnough(said)
             }
@@ -55,9 +64,46 @@ private func records(_ offsets: Range<Int64>, in partition: Int) -> [Said] {
 }
 
 @Suite struct ReaderTests {
+    /// The same partition of two topics, each from its own offset, through one producer and one reader.
+    @Test func twoTopicsAreNotMixedUp() async throws {
+        let cluster = try await filled()
+        cluster.create("u", partitions: 1)
+        let kafka = try configuration(cluster)
+        let producer = try KafkaProducer(kafka, topics: ["t", "u"], maxMessageBytes: 1 << 20)
+        for number in 0..<5 as Range<UInt8> {
+            #expect(producer.send(KafkaRecord(key: nil, value: [number], topic: 1, partition: 0), tag: 0))
+        }
+        await blocking { producer.close(within: .seconds(20)) }
+        let reader = try KafkaReader(kafka, topics: ["t", "u"])
+        try reader.begin(0, at: 8)
+        try reader.begin(TopicPartition(topic: 1, 0), at: 2)
+        var said = await read(reader) { said in
+            said.count { if case .end = $0 { true } else { false } } >= 2
+        }
+        func of(_ partition: Int) -> [Said] {
+            said.filter { if case .record(partition, _, _) = $0 { true } else { false } }
+        }
+        #expect(of(0) == records(8..<10, in: 0))
+        #expect(of(100) == records(2..<5, in: 100))
+        #expect(said.contains(.end(partition: 0, offset: 10)) && said.contains(.end(partition: 100, offset: 5)))
+        reader.end(0)
+        try reader.begin(TopicPartition(topic: 1, 0), at: 7)
+        said = await read(reader) { $0.contains { if case .trouble = $0 { true } else { false } } }
+        #expect(said == [.trouble(partition: 100, .outOfRange)])
+        await blocking {
+            reader.close()
+            let inquiry = try? KafkaInquiry(kafka, topics: ["t", "u"], within: .seconds(20))
+            defer { inquiry?.close() }
+            #expect(try! inquiry?.bounds(of: TopicPartition(topic: 1, 0)) == 0..<5)
+            #expect(try! inquiry?.record(at: 4, in: TopicPartition(topic: 1, 0))?.value == [4])
+            #expect(try! inquiry?.partitions(of: "u")?.count == 1)
+        }
+        cluster.close()
+    }
+
     @Test func readsPartitionsFromTheirOffsets() async throws {
         let cluster = try await filled()
-        let reader = try KafkaReader(configuration(cluster), topic: "t")
+        let reader = try KafkaReader(configuration(cluster), topics: ["t"])
         try reader.begin(0, at: 0)
         try reader.begin(1, at: 7)
         let said = await read(reader) { $0.count >= 15 }
@@ -70,7 +116,7 @@ private func records(_ offsets: Range<Int64>, in partition: Int) -> [Said] {
 
     @Test func beginsAgainElsewhere() async throws {
         let cluster = try await filled()
-        let reader = try KafkaReader(configuration(cluster), topic: "t")
+        let reader = try KafkaReader(configuration(cluster), topics: ["t"])
         try reader.begin(0, at: 0)
         // One record is taken; the rest waits in the client and must not come after the next beginning.
         #expect(await read(reader) { $0.count == 1 } == records(0..<1, in: 0))
@@ -86,7 +132,7 @@ private func records(_ offsets: Range<Int64>, in partition: Int) -> [Said] {
 
     @Test func outOfRangeIsTroubleAndNotTheEnd() async throws {
         let cluster = try await filled()
-        let reader = try KafkaReader(configuration(cluster), topic: "t")
+        let reader = try KafkaReader(configuration(cluster), topics: ["t"])
         try reader.begin(0, at: 11)
         #expect(await read(reader) { $0.count == 1 } == [.trouble(partition: 0, .outOfRange)])
         try reader.begin(0, at: 9)
@@ -97,7 +143,7 @@ private func records(_ offsets: Range<Int64>, in partition: Int) -> [Said] {
 
     @Test func leaderMovesAndRequestsFail() async throws {
         let cluster = try await filled(brokers: 3)
-        let reader = try KafkaReader(configuration(cluster), topic: "t")
+        let reader = try KafkaReader(configuration(cluster), topics: ["t"])
         cluster.fail(.fetch, [.notLeader, .transport])
         for round in 0..<4 {
             cluster.lead("t", 0, by: Int32(round % 3 + 1))
@@ -111,7 +157,7 @@ private func records(_ offsets: Range<Int64>, in partition: Int) -> [Said] {
 
     @Test func brokersThatGo() async throws {
         let cluster = try await filled()
-        let reader = try KafkaReader(configuration(cluster), topic: "t")
+        let reader = try KafkaReader(configuration(cluster), topics: ["t"])
         try reader.begin(0, at: 10)
         _ = await read(reader) { !$0.isEmpty }
         cluster.stop()
@@ -126,13 +172,13 @@ private func records(_ offsets: Range<Int64>, in partition: Int) -> [Said] {
         let cluster = try await filled()
         let kafka = try configuration(cluster)
         try await blocking {
-            let inquiry = try KafkaInquiry(kafka, topic: "t", within: .seconds(20))
+            let inquiry = try KafkaInquiry(kafka, topics: ["t"], within: .seconds(20))
             #expect(try inquiry.bounds(of: 1) == 0..<10)
             #expect(try inquiry.record(at: 4, in: 1)?.value == [4])
             for offset in [-1, 10, 11, Int64.max, Int64.min] {
                 #expect(try inquiry.record(at: offset, in: 1) == nil)
             }
-            #expect(try inquiry.partitions()?.map(\.number) == [0, 1])
+            #expect(try inquiry.partitions(of: "t")?.map(\.number) == [0, 1])
             inquiry.close()
         }
         cluster.close()
@@ -142,16 +188,16 @@ private func records(_ offsets: Range<Int64>, in partition: Int) -> [Said] {
         let kafka = try KafkaConfiguration(servers: "127.0.0.1:1", clientID: "test")
         await blocking {
             #expect {
-                let inquiry = try KafkaInquiry(kafka, topic: "t", within: .milliseconds(300))
+                let inquiry = try KafkaInquiry(kafka, topics: ["t"], within: .milliseconds(300))
                 defer { inquiry.close() }
                 _ = try inquiry.bounds(of: 0)
             } throws: {
                 [.unreachable, .timedOut].contains(($0 as? KafkaError)?.kind)
             }
             #expect {
-                let inquiry = try KafkaInquiry(kafka, topic: "t", within: .seconds(60), isCancelled: { true })
+                let inquiry = try KafkaInquiry(kafka, topics: ["t"], within: .seconds(60), isCancelled: { true })
                 defer { inquiry.close() }
-                _ = try inquiry.partitions()
+                _ = try inquiry.partitions(of: "t")
             } throws: {
                 ($0 as? KafkaError)?.kind == .cancelled
             }

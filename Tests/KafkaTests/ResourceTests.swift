@@ -45,7 +45,7 @@ private func everyEnd(_ round: Int) async throws {
     bench.producer.hold(false)
     let kafka = try KafkaConfiguration(servers: bench.cluster.servers, clientID: "test")
     try await blocking {
-        let reader = try KafkaReader(kafka, topic: "t")
+        let reader = try KafkaReader(kafka, topics: ["t"])
         try reader.begin(0, at: 0)
         reader.read(within: .milliseconds(1)) { _ in true }
         reader.close()

@@ -46,16 +46,20 @@ struct RecordBook {
     private(set) var entries: [RunEntry] = []
 
     init(seed: UInt64, count: Int, partitions: Int) throws {
-        identity = Identity(store: testStore, partitions: partitions, nonce: id(1))
+        let identity = Identity(store: testStore, partitions: partitions, nonce: id(1))
+        var maker = RecordMaker(seed: seed, identity: identity)
+        try self.init((0..<count).map { maker.next($0) }, identity, seed: seed)
+    }
+
+    init(_ records: [(channel: Int, LogRecord)], _ identity: Identity, seed: UInt64) throws {
+        self.identity = identity
         writer = try SegmentWriter.create(
             in: MemoryStorage(), store: StoreUUID(high: testStore.high, low: testStore.low), fileBytes: 1 << 20)
-        var maker = RecordMaker(seed: seed, identity: identity)
         var random = SeededGenerator(seed: seed ^ 1)
         var run = RecordRun()
-        var offsets = [Int64](repeating: 0, count: partitions)
+        var offsets = [Int64](repeating: 0, count: identity.partitions + 1)
         var time: Int64 = 1_000
-        for number in 0..<count {
-            let (channel, record) = maker.next(number)
+        for (channel, record) in records {
             // A new leader's clock may be behind.
             time += Int64(random.below(20)) - 5
             run.append(record, channel: channel, offset: offsets[channel], appendTime: time)
@@ -82,8 +86,8 @@ struct RecordBook {
     }
 
     /// Applies all records, in runs whose sizes `size` gives.
-    func index(reopens: Bool = false, _ size: (inout Int) -> Void) throws -> BookIndex {
-        let index = try BookIndex(self)
+    func index(reopens: Bool = false, hasOrder: Bool = false, _ size: (inout Int) -> Void) throws -> BookIndex {
+        let index = try BookIndex(self, hasOrder: hasOrder)
         var next = 0
         var runs = 0
         while next < entries.count {
@@ -115,20 +119,28 @@ struct RecordBook {
 final class BookIndex {
     let store: IndexStore
     private let book: RecordBook
-    private var applier: Applier
+    private(set) var applier: Applier
     private(set) var decisions: [Decision] = []
+    /// By partition and offset.
+    private(set) var eventCounts: [Int: [Int64: Int64]] = [0: [0: 1]]
 
-    init(_ book: RecordBook) throws {
+    init(_ book: RecordBook, hasOrder: Bool = false) throws {
         self.book = book
         let keyValue = try IndexFiles.open(directory: nil, book.identity)
-        store = IndexStore(keyValue: keyValue, segments: book.writer.reader, identity: book.identity, isCopy: false)
+        store = IndexStore(
+            keyValue: keyValue, segments: book.writer.reader, identity: book.identity, isCopy: false,
+            hasOrder: hasOrder)
         applier = try Applier(store)
     }
 
     func apply(_ entries: [RunEntry]) throws {
         let bytes = book.bytes
         for record in try applier.apply(bytes.span, entries, reports: true) {
-            if case .decided(let decided) = record.what { decisions.append(decided.decision) }
+            guard case .decided(let decided) = record.what else { continue }
+            decisions.append(decided.decision)
+            if case .accepted = decided.decision {
+                eventCounts[record.channel, default: [:]][record.offset] = Int64(decided.header.eventCount)
+            }
         }
         try applier.commit(bytes.span)
     }

@@ -10,7 +10,7 @@ struct Shop {
 
     init(partitions: Int) throws {
         tool = try Tool()
-        cluster.create("shop.events", partitions: partitions)
+        cluster.createStore("shop", partitions: partitions)
         servers = cluster.servers
         // The imitation takes a batch also where the one before it failed, so one is sent at a time.
         _ = try tool.directory.file("kafka.properties", "fetch.wait.max.ms=5\nmax.in.flight=1\n".utf8)
@@ -36,6 +36,13 @@ struct Shop {
         let lines = outcome.errors.split(separator: "\n").filter { !$0.contains("allow.auto.create.topics=false") }
         return Tool.Outcome(
             code: outcome.code, output: outcome.output, errors: lines.map { $0 + "\n" }.joined())
+    }
+
+    /// As `run`, with a terminal at which this was typed.
+    func runAtTerminal(_ arguments: String..., typing text: String, index: String = "index") async throws
+        -> Tool.Outcome
+    {
+        try await tool.runAtTerminal(options(index) + arguments, typing: text)
     }
 
     /// A script that begins with a command on this cluster.

@@ -167,7 +167,10 @@ private let uuid = "0190a0b1-0000-7000-8000-00000000000"
         let tool = try Tool()
         for _ in 0..<3 { #expect(try await tool.run("append", "S", "--type", "t", "--json", "1").code == 0) }
         let stats = try #require(try await tool.run("stats").objects.first)
-        #expect(Set(stats.keys) == ["store", "location", "events", "streams", "logBytes", "indexBytes", "partitions"])
+        #expect(
+            Set(stats.keys) == [
+                "store", "location", "events", "streams", "logBytes", "indexBytes", "partitions", "order",
+            ])
         let verify = try await tool.run("verify")
         #expect(verify.code == 0, "\(verify.errors)")
         let report = try #require(try verify.objects.first)

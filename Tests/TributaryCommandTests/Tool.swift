@@ -49,6 +49,19 @@ struct Tool {
         return try child(Self.path, arguments, input: pipe.fileHandleForReading, writer: pipe.fileHandleForWriting)
     }
 
+    /// With a terminal as its input, at which this was typed.
+    func runAtTerminal(_ arguments: [String], typing text: String) async throws -> Outcome {
+        let terminal = FileHandle(fileDescriptor: open("/dev/ptmx", O_RDWR | O_NOCTTY), closeOnDealloc: true)
+        var (locked, number): (Int32, Int32) = (0, -1)
+        // TIOCSPTLCK and TIOCGPTN, which are not imported.
+        try #require(ioctl(terminal.fileDescriptor, 0x4004_5431, &locked) == 0)
+        try #require(ioctl(terminal.fileDescriptor, 0x8004_5430, &number) == 0)
+        let input = FileHandle(
+            fileDescriptor: open("/dev/pts/\(number)", O_RDWR | O_NOCTTY), closeOnDealloc: true)
+        try terminal.write(contentsOf: Data(text.utf8))
+        return try await child(Self.path, arguments, input: input).outcome()
+    }
+
     private func inputFile(_ bytes: some Sequence<UInt8>) throws -> FileHandle {
         let file = try directory.file("input-" + UUID().uuidString, bytes)
         return try #require(FileHandle(forReadingAtPath: file))

@@ -23,7 +23,7 @@ import TributaryKafka
             cluster.close()
             try? FileManager.default.removeItem(atPath: directory)
         }
-        cluster.create("shop.events", partitions: 3)
+        cluster.createStore("shop", partitions: 3)
         var location = KafkaLocation(
             cluster.servers, store: "shop", index: directory,
             properties: [
@@ -57,8 +57,8 @@ import TributaryKafka
 
             cluster.start()
             // The same call again settles it, whatever became of the first.
-            let done = try await store.append(late, to: stream, expecting: .version(0))
-            #expect(done.versions == 1...1)
+            let done = try await store.append(late, to: stream, expecting: .version(0), acknowledge: .ordered)
+            #expect(done.versions == 1...1 && done.positions?.lowerBound == 2)
             #expect(try await data(store, stream) == ["a", "b"])
             await store.close()
 
@@ -108,7 +108,7 @@ import TributaryKafka
             // Another cluster, whose topic is empty.
             let other = MockCluster()
             defer { other.close() }
-            other.create("shop.events", partitions: 3)
+            other.createStore("shop", partitions: 3)
             other.stop()
             var elsewhere = location
             elsewhere.servers = other.servers
@@ -170,6 +170,52 @@ import TributaryKafka
         }
     }
 
+    /// Nobody leads the order topic: streams and appends go on, of a store that is open and of one that is opened; positions
+    /// wait, and follow when somebody does.
+    @Test func anOrderTopicWithoutALeaderHoldsUpOnlyPositions() async throws {
+        try await withNode { cluster, location in
+            var location = location
+            location.patience = .seconds(1)
+            var store = try await EventStore.open(.kafka(location))
+            let streams = try (0..<9).map { try StreamName("order-\($0)") }
+            for (number, stream) in streams.enumerated() {
+                let done = try await store.append(
+                    event("a"), to: stream, expecting: .noStream, acknowledge: .ordered)
+                #expect(done.positions?.lowerBound.value == Int64(number) + 1)
+            }
+            cluster.lead("shop.order", 0, by: -1)
+            for (number, data) in ["b", "c"].enumerated() {
+                for stream in streams {
+                    let done = try await store.append(
+                        event(data), to: stream, expecting: .version(Int64(number)))
+                    #expect(done.positions == nil)
+                }
+                // It is accepted in time, and ordered later.
+                let waiting = try await store.append(
+                    event(data + "+"), to: try StreamName("other"), acknowledge: .ordered, deadline: .seconds(1))
+                #expect(waiting.versions == Int64(number)...Int64(number) && waiting.positions == nil)
+                #expect(try await positions(store) == Array(0...9))
+                await store.close()
+                store = try await EventStore.open(.kafka(location))
+                for stream in streams {
+                    #expect(try await self.data(store, stream) == Array(["a", "b", "c"][0...number + 1]))
+                }
+            }
+            cluster.lead("shop.order", 0, by: 1)
+            let done = try await store.append(event("d"), to: streams[0], acknowledge: .ordered)
+            #expect(done.positions?.lowerBound == 30)
+            #expect(try await positions(store) == Array(0...30))
+            #expect(try await store.verify().problems == [])
+            await store.close()
+        }
+    }
+
+    private func positions(_ store: EventStore) async throws -> [Int64] {
+        var positions: [Int64] = []
+        for try await event in store.readAll() { positions.append(event.position?.value ?? -1) }
+        return positions
+    }
+
     @Test func aNodeIsOpenedOfflineThoughABrokerAnswers() async throws {
         try await withNode { cluster, location in
             var location = location
@@ -180,11 +226,12 @@ import TributaryKafka
             location.isOffline = false
             let stream = try StreamName("order-1")
             var store = try await EventStore.open(.kafka(location))
-            _ = try await store.append(event("a"), to: stream)
+            _ = try await store.append(event("a"), to: stream, acknowledge: .ordered)
             await store.close()
             location.isOffline = true
             store = try await EventStore.open(.kafka(location))
             #expect(try await data(store, stream) == ["a"])
+            #expect(try await positions(store) == [0, 1])
             #expect(try await store.verify().problems == [])
             await #expect {
                 _ = try await store.append(event("b"), to: stream)

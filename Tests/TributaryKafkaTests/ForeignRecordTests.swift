@@ -17,7 +17,7 @@ import Testing
     init() throws { stream = try StreamName("order-1") }
 
     private func location(_ cluster: MockCluster, partitions: Int = 1) -> KafkaLocation {
-        cluster.create("shop.events", partitions: partitions)
+        cluster.createStore("shop", partitions: partitions)
         var location = KafkaLocation(
             cluster.servers, store: "shop", properties: ["fetch.wait.max.ms": "5", "max.in.flight": "1"])
         location.allowsUnverifiedTopics = true

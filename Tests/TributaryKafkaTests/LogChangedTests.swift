@@ -43,8 +43,10 @@ struct LogChangedTests {
         for _ in 0..<count { try await store.append(event(data), to: stream) }
     }
 
-    private func files(_ kafka: KafkaLocation, _ partition: Int = 0) -> URL {
-        RealBroker.own.directory.appending(path: "node-1/data/\(kafka.store).events-\(partition)")
+    private func files(_ kafka: KafkaLocation, _ partition: Int = 0) -> URL { files(kafka.eventsTopic, partition) }
+
+    private func files(_ topic: String, _ partition: Int = 0) -> URL {
+        RealBroker.own.directory.appending(path: "node-1/data/\(topic)-\(partition)")
     }
 
     /// Gives a partition the records of another, as after a disk was mixed up; the broker must be down.
@@ -130,7 +132,7 @@ struct LogChangedTests {
             try kill(broker)
             try swap(replaced, for: other)
             try swap(grown, for: copy)
-            try shorten(cut)
+            try shorten(files(cut))
             try broker.act(.restart, on: 1)
         }
         for change in Change.allCases {
@@ -170,8 +172,7 @@ struct LogChangedTests {
     }
 
     /// Takes the end of a partition's newest record away; the broker must be down.
-    private func shorten(_ kafka: KafkaLocation) throws {
-        let files = files(kafka)
+    private func shorten(_ files: URL) throws {
         let log = try FileHandle(forWritingTo: files.appending(path: "00000000000000000000.log"))
         try log.truncate(atOffset: try log.seekToEnd() - 10)
         try log.close()
@@ -200,6 +201,77 @@ struct LogChangedTests {
         await theirs.close()
         try await expectRefused(store, ["artition 0"])
         await store.close()
+    }
+
+    /// The order topic, deleted and made again, with another order of the same events: while it is gone streams and
+    /// appends go on, and when it is back as another it is refused, by who has the store open and by who opens it.
+    @Test func theOrderTopicWasMadeAnew() async throws {
+        let kafka = try await newStore(partitions: 2)
+        let lines = Mutex<[String]>([])
+        let store = try await EventStore.open(
+            .kafka(kafka), options: StoreOptions(log: { line in lines.withLock { $0.append(line.message) } }))
+        try await fill(store, 3, "ours")
+        let ordered = try await store.append(event("ours"), to: stream, acknowledge: .ordered)
+        #expect(ordered.positions != nil)
+        let closed = try await EventStore.open(.kafka(node(kafka)))
+        await closed.close()
+        try await broker { broker in
+            try broker.tool("topics", "--bootstrap-server", kafka.servers, "--delete", "--topic", kafka.orderTopic)
+        }
+        let waiting = try await store.append(
+            event("ours"), to: stream, expecting: .version(3), acknowledge: .ordered, deadline: .seconds(4))
+        #expect(waiting.positions == nil)
+        var version: Int64 = 4
+        while !lines.withLock({ $0.contains { $0.contains("the order topic cannot be read") } }) {
+            try await store.append(event("ours"), to: stream, expecting: .version(version))
+            version += 1
+        }
+        try await store.append(event("ours"), to: stream, expecting: .version(version))
+        #expect(!lines.withLock { $0.contains { $0.contains("contact") } })
+        await #expect {
+            await (try await EventStore.open(.kafka(kafka), creating: .never)).close()
+        } throws: {
+            "\($0)".contains(kafka.orderTopic) && "\($0)".contains("tributary topics create")
+        }
+        #expect(try await kafka.createTopics() == [kafka.orderTopic: 1])
+        let theirs = try await EventStore.open(.kafka(kafka))
+        for _ in 0..<30 { try await theirs.append(event("ours"), to: stream, acknowledge: .ordered) }
+        await theirs.close()
+        try await expectRefused(store, ["the order topic"])
+        await store.close()
+        try await expectRefused(node(kafka))
+    }
+
+    /// It lost its newest record: positions stop, and either streams go on, where the reader noticed that the topic is
+    /// shorter, or nothing does, where the comparison was the first.
+    @Test func theOrderTopicWasCut() async throws {
+        let kafka = try await newStore(partitions: 2)
+        let lines = Mutex<[String]>([])
+        var options = StoreOptions(log: { line in lines.withLock { $0.append(line.message) } })
+        options.comparesEvery = .seconds(3_600)
+        let store = try await EventStore.open(.kafka(kafka), options: options)
+        try await fill(store, 3, "ours")
+        try await store.append(event("ours"), to: stream, acknowledge: .ordered)
+        let closed = try await EventStore.open(.kafka(node(kafka)))
+        await closed.close()
+        try await broker { broker in
+            try kill(broker)
+            try shorten(files(kafka.orderTopic))
+            try broker.act(.restart, on: 1)
+        }
+        while !lines.withLock({ $0.contains { $0.contains("the order topic") } }) {
+            do {
+                try await store.append(event("ours"), to: stream, deadline: .seconds(2))
+            } catch AppendError.outcomeUnknown, AppendError.notWritten, AppendError.notStored(.cancelled) {
+            } catch AppendError.store(let error) {
+                #expect(error.code == .indexMismatch, "\(error)")
+            }
+        }
+        var positions: [Int64] = []
+        for try await event in store.readAll() { positions.append(event.position?.value ?? -1) }
+        #expect(positions == Array(0...4))
+        await store.close()
+        try await expectRefused(node(kafka))
     }
 
     /// A byte of the broker's file was flipped: one partition halts, at open and where it is read.

@@ -6,7 +6,7 @@ import TributaryKafka
 
 /// A store on an imitated cluster; it takes a batch also where the one before it failed, so one is sent at a time.
 private func location(_ cluster: MockCluster, partitions: Int) -> KafkaLocation {
-    cluster.create("shop.events", partitions: partitions)
+    cluster.createStore("shop", partitions: partitions)
     var location = KafkaLocation(
         cluster.servers, store: "shop", properties: ["fetch.wait.max.ms": "5", "max.in.flight": "1"])
     location.allowsUnverifiedTopics = true
@@ -17,20 +17,33 @@ private func event(_ data: String) -> NewEvent {
     NewEvent(type: "Tested", data: Array(data.utf8), id: nil)
 }
 
+/// What stands at which position.
+private func positions(_ store: EventStore) async throws -> [String] {
+    var lines: [String] = []
+    for try await event in store.readAll(consistency: .linearizable) {
+        lines.append("\(event.position?.value ?? -1) \(event.stream) \(event.version)")
+    }
+    return lines
+}
+
 @Test(arguments: [1, 3])
 func appendReadConflictReopen(_ partitions: Int) async throws {
     let cluster = MockCluster()
     let kafka = location(cluster, partitions: partitions)
     let store = try await EventStore.open(.kafka(kafka))
-    for number in 0..<5 {
+    for number in 0..<5 as Range<Int64> {
         let stream = try StreamName("order-\(number)")
         let first = try await store.append(event("a"), to: stream, expecting: .noStream)
         #expect(first.versions.upperBound == 0)
-        _ = try await store.append(event("b"), to: stream, expecting: .version(0))
+        let second = try await store.append(event("b"), to: stream, expecting: .version(0), acknowledge: .ordered)
+        // The store's own record is the first.
+        #expect(second.positions?.lowerBound.value == 2 * number + 2)
         await #expect(throws: (any Error).self) {
             _ = try await store.append(event("c"), to: stream, expecting: .version(0))
         }
     }
+    let order = try await positions(store)
+    #expect(order.count == 11)
     await store.close()
     let again = try await EventStore.open(.kafka(kafka), creating: .never)
     for number in 0..<5 {
@@ -40,6 +53,7 @@ func appendReadConflictReopen(_ partitions: Int) async throws {
         }
         #expect(data == ["a", "b"])
     }
+    #expect(try await positions(again) == order)
     await again.close()
     cluster.close()
 }

@@ -9,86 +9,6 @@ import Testing
 
 /// The global order of several partitions, on nodes of one log in memory.
 @Suite struct OrderTests {
-    /// Nodes of one store, each with its own index.
-    private struct Nodes {
-        let records = InMemoryRecords(partitions: 4)
-        var faults = FaultInjectingLog.Faults.none
-
-        func open(
-            seed: UInt64 = 0, distort: (@Sendable (OrderRange) -> OrderRange)? = nil
-        ) async throws -> EventStore {
-            let (records, faults) = (records, faults)
-            let location = EventStore.Location.log(
-                named: "test", create: {},
-                open: { _, _, _ in
-                    let log = InMemoryLog(records)
-                    let wrapped: any RecordLog =
-                        faults == .none ? log : FaultInjectingLog(log, faults: faults, seed: seed)
-                    return LocatedLog(log: wrapped, notes: [])
-                })
-            var options = StoreOptions()
-            options.adjustSource = { source in
-                source.orderTiming = ProposerTiming(
-                    takeOverDelay: 20_000_000, flightTime: 200_000_000, pauseAfterFailure: 1_000_000)
-                source.distortOrder = distort
-                source.comparesEvery = .milliseconds(20)
-            }
-            return try await EventStore.open(location, options: options)
-        }
-    }
-
-    /// Position, stream and version of every event, as the store orders them.
-    private func order(_ store: EventStore, direction: ReadDirection = .forward) async throws -> [String] {
-        try await store.readAll(direction: direction).collected().map(Self.line)
-    }
-
-    private static func line(_ event: RecordedEvent) -> String {
-        "\(event.position.map { "\($0)" } ?? "-") \(event.stream) \(event.version) \(event.id)"
-    }
-
-    /// Waits until all that the store has applied is ordered.
-    private func settle(_ stores: EventStore...) async throws {
-        for store in stores {
-            for partition in 0..<4 {
-                // The log may lose a barrier.
-                var isReached = false
-                while !isReached {
-                    do {
-                        try await store.index.waitForBarrier(in: partition, deadline: .seconds(1))
-                        isReached = true
-                    } catch let error as IndexError where error.code == .deadline {}
-                }
-            }
-            try await store.index.waitUntilAppliedIsOrdered(deadline: .seconds(30))
-        }
-    }
-
-    private func append(_ store: EventStore, _ count: Int, _ random: inout SeededGenerator) async throws {
-        try await load(store, count, &random)
-    }
-
-    /// Positions are dense, per-stream order is kept, each event of the streams is there once.
-    private func check(_ store: EventStore) async throws {
-        let all = try await store.readAll().collected()
-        #expect(all.map { $0.position?.value } == (0..<Int64(all.count)).map(Optional.some))
-        let statistics = try await store.statistics()
-        #expect(statistics.events == Int64(all.count))
-        var versions: [String: Int64] = [:]
-        for event in all {
-            #expect(event.version == versions["\(event.stream)", default: -1] + 1)
-            versions["\(event.stream)"] = event.version
-        }
-        #expect(try await order(store, direction: .backward) == order(store).reversed())
-        for stream in try await store.streams() {
-            for try await event in store.read(stream.stream) {
-                let position = try #require(event.position)
-                let found = try await store.readAll(from: position, limit: 1).collected()
-                #expect(found.map(Self.line) == [Self.line(event)])
-            }
-        }
-        #expect(try await store.verify().problems == [])
-    }
-
     @Test func aStoreOfItsOwnOrdersItself() async throws {
         let store = try await EventStore.open(.inMemory(partitions: 4))
         var random = seededRandom()
@@ -98,7 +18,7 @@ import Testing
             #expect(done.positions == GlobalPosition(Int64(number * 2 + 1))...GlobalPosition(Int64(number * 2 + 2)))
         }
         #expect(try await store.append(event(), to: try StreamName("S-1")).positions == nil)
-        try await append(store, 200, &random)
+        try await load(store, 200, &random)
         try await settle(store)
         try await check(store)
         await store.close()
@@ -106,7 +26,7 @@ import Testing
 
     @Test func nodesAgreeAndAnOrderedAppendComesBeforeALaterOne() async throws {
         var random = seededRandom()
-        var nodes = Nodes()
+        var nodes = OrderNodes()
         nodes.faults = FaultInjectingLog.Faults(
             failed: 0.05, lost: 0.02, unknown: 0.05, delayed: 0.3, duplicated: 0.1, duplicatedLater: 0.1)
         let stores = [
@@ -155,14 +75,14 @@ import Testing
             let expected = all.filter { event in
                 (filter.category == nil || event.stream.category == filter.category)
                     && (filter.types.isEmpty || filter.types.contains(event.type))
-            }.map(Self.line)
-            #expect(try await store.readAll(where: filter).collected().map(Self.line) == expected)
+            }.map(eventLine)
+            #expect(try await store.readAll(where: filter).collected().map(eventLine) == expected)
             #expect(
-                try await store.readAll(direction: .backward, where: filter).collected().map(Self.line)
+                try await store.readAll(direction: .backward, where: filter).collected().map(eventLine)
                     == expected.reversed())
             let middle = GlobalPosition(Int64(all.count / 2))
             #expect(
-                try await store.readAll(from: middle, where: filter).collected().map(Self.line)
+                try await store.readAll(from: middle, where: filter).collected().map(eventLine)
                     == expected.filter { Int64($0.prefix { $0 != " " })! >= middle.value })
         }
         #expect(try await store.position(at: Date(timeIntervalSince1970: 0)) == 0)
@@ -171,7 +91,7 @@ import Testing
     }
 
     @Test func atLeastATokenWaitsForItsPosition() async throws {
-        let nodes = Nodes()
+        let nodes = OrderNodes()
         let (one, other) = (try await nodes.open(), try await nodes.open())
         for number in 0..<30 {
             let done = try await one.append(event(), to: try StreamName("S-\(number)"))
@@ -182,37 +102,23 @@ import Testing
         await other.close()
     }
 
-    enum Wrong: CaseIterable {
-        case events, empty, beyondEnd
-
-        func distorted(_ range: OrderRange) -> OrderRange {
-            var range = range
-            switch self {
-            case .events: range.content.events += 1
-            case .empty:
-                range.content.empty.append(range.last)
-                if range.first == range.last { range.content.events = 0 } else { range.content.events += 1 }
-            case .beyondEnd:
-                range.last += 5
-                range.content.events += 5
-            }
-            return range
-        }
-    }
-
     /// A node that proposes one false range: all stop there, go on with streams, and agree after a void.
     @Test(arguments: Wrong.allCases) func aFalseRecordStopsPositionsUntilItIsVoid(_ wrong: Wrong) async throws {
-        let nodes = Nodes()
+        let nodes = OrderNodes()
         let isWrong = Monitor(false)
-        let bad = try await nodes.open { range in
-            guard range.content.empty.isEmpty, isWrong.read({ $0 }) else { return range }
-            isWrong.withLock { $0 = false }
-            return wrong.distorted(range)
+        // Either may be the one that orders.
+        let distort: @Sendable (OrderRange) -> OrderRange = { range in
+            guard range.content.empty.isEmpty else { return range }
+            return isWrong.withLock { isWrong in
+                defer { isWrong = false }
+                return isWrong ? wrong.distorted(range) : range
+            }
         }
+        let bad = try await nodes.open(distort: distort)
         for number in 0..<10 {
             try await bad.append(event(), to: try StreamName("S-\(number)"), acknowledge: .ordered)
         }
-        let good = try await nodes.open()
+        let good = try await nodes.open(distort: distort)
         try await settle(good)
         let before = try await order(good)
         isWrong.withLock { $0 = true }
@@ -240,11 +146,11 @@ import Testing
             #expect(try await store.read(try StreamName("S-3")).collected().last?.position == nil)
         }
         let summary = try #require(good.index.orderSummary)
-        let record = try #require(summary.faultyRecord)
-        #expect(bad.index.orderSummary?.faultyRecord?.orderOffset == record.orderOffset)
+        let record = try #require(summary.fault)
         #expect(bad.index.orderSummary?.fault == summary.fault)
         #expect(try await good.verify().problems.count == 1)
-        good.index.voidOrder(orderOffset: record.orderOffset, partition: record.partition)
+        try await good.index.voidOrder(
+            orderOffset: record.orderOffset, partition: record.partition, deadline: .seconds(30))
         try await settle(good, bad)
         #expect(try await order(good) == order(bad))
         #expect(try await Array(order(good).prefix(before.count)) == before)
@@ -259,7 +165,7 @@ import Testing
 
     /// The node that wrote all order records is gone: another one goes on.
     @Test func aClosedProposerIsReplaced() async throws {
-        let nodes = Nodes()
+        let nodes = OrderNodes()
         let one = try await nodes.open()
         for number in 0..<20 {
             try await one.append(event(), to: try StreamName("S-\(number)"), acknowledge: .ordered)
@@ -283,9 +189,9 @@ import Testing
             try await load(store, 150, &random)
             try await settle(store)
             // What agrees can be declared void too: it is ordered again.
-            let placed = try store.index.store.placed(from: 2)
-            let range = try #require(placed.randomElement(using: &random)).range
-            store.index.voidOrder(orderOffset: range.orderOffset, partition: range.partition)
+            let range = try #require(placedRanges(store).filter { $0.orderOffset > 1 }.randomElement(using: &random))
+            try await store.index.voidOrder(
+                orderOffset: range.orderOffset, partition: range.partition, deadline: .seconds(30))
             try await load(store, 50, &random)
             try await settle(store)
             let expected = try await order(store)
@@ -302,30 +208,6 @@ import Testing
             store = try await world.open("a")
             #expect(try await Array(order(store).prefix(expected.count)) == expected)
             await store.close()
-        }
-    }
-
-    /// Reads everything again and again, up to an error.
-    private final class ReadUntilError {
-        let store: EventStore
-        private(set) var lines: [String] = []
-        private(set) var error: (any Error)?
-
-        init(_ store: EventStore) {
-            self.store = store
-        }
-
-        func run(until isOver: ((any Error)?) -> Bool) async throws {
-            let end = ContinuousClock.now + .seconds(30)
-            repeat {
-                lines = []
-                error = nil
-                do {
-                    for try await event in store.readAll() { lines.append(OrderTests.line(event)) }
-                } catch {
-                    self.error = error
-                }
-            } while !isOver(error) && .now < end
         }
     }
 }

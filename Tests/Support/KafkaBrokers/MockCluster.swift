@@ -46,6 +46,12 @@ public final class MockCluster: @unchecked Sendable {
         rd_kafka_mock_topic_create(cluster, topic, Int32(partitions), replication)
     }
 
+    /// Makes the topics of a store: that of its events and, for several partitions, that of their order.
+    public func createStore(_ store: String, partitions: Int, replication: Int32 = 1) {
+        create(store + ".events", partitions: partitions, replication: replication)
+        if partitions > 1 { create(store + ".order", partitions: 1, replication: replication) }
+    }
+
     /// - Parameter broker: nil: all.
     public func stop(_ broker: Int32? = nil) { rd_kafka_mock_broker_set_down(cluster, broker ?? -1) }
 

@@ -38,17 +38,21 @@ import TributaryKafka
             while let command = await nextCommand(), command != .close {
                 switch command {
                 case .stop, .close: load.stop()
-                case .state:
-                    do {
-                        say(.state(NodeState(try await store.statistics())))
-                    } catch {
-                        say(.failed("\(error)"))
-                    }
+                case .state: await answer { .state(NodeState(try await store.statistics())) }
+                case .order: await answer { .order(OrderDigest(try await store.placed())) }
                 }
             }
             load.stop()
         }
         await store.close()
+    }
+
+    private static func answer(_ body: () async throws -> WriterLine) async {
+        do {
+            say(try await body())
+        } catch {
+            say(.failed("\(error)"))
+        }
     }
 
     /// nil: there is no more.
@@ -75,6 +79,7 @@ private final class History: Sendable {
         var file: FileHandle
         var answered = 0
         var unknown = 0
+        var ordered = 0
     }
 
     private let state: Mutex<State>
@@ -96,8 +101,9 @@ private final class History: Sendable {
             if step.what == .begins { return nil }
             state.answered += 1
             if step.what == .unknown { state.unknown += 1 }
+            if step.position != nil { state.ordered += 1 }
             guard step.what == .unknown || state.answered % Self.progressEvery == 0 else { return nil }
-            return .progress(answered: state.answered, unknown: state.unknown)
+            return .progress(answered: state.answered, unknown: state.unknown, ordered: state.ordered)
         }
         if let progress { say(progress) }
     }

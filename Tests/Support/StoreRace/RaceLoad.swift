@@ -10,6 +10,10 @@ public struct RaceShape: Codable, Sendable {
     /// The same for all nodes of a race: from it come the appends that several of them make.
     public var seed: UInt64
     public var tasks = 4
+    /// The share of appends that expect nothing, besides those that several nodes make.
+    public var unconditional = 0.25
+    /// How many of the tasks have their appends acknowledged when they are ordered.
+    public var orderedTasks = 0
     /// Most appends of one task.
     public var appends = 1_000
     public var streams = 4
@@ -52,7 +56,10 @@ public final class RaceLoad: Sendable {
 
     /// - Parameter open: what an earlier life of the node has had no answer to.
     public func run(settling open: [Intent] = []) async {
-        for intent in open { await settle(intent) }
+        for intent in open {
+            var known: [String: Int64] = [:]
+            await settle(intent, .accepted, &known)
+        }
         await withTaskGroup(of: Void.self) { group in
             for task in 0..<shape.tasks {
                 group.addTask { [self] in await run(task) }
@@ -66,8 +73,9 @@ public final class RaceLoad: Sendable {
         var known: [String: Int64] = [:]
         for number in 0..<shape.appends where !isStopped.load(ordering: .relaxed) {
             let intent = next(number, task, known, &random)
-            await settle(intent, &known)
-            if shape.repeats, random.chance(0.1) { await settle(intent, &known) }
+            let acknowledge: Acknowledgement = task < shape.orderedTasks ? .ordered : .accepted
+            await settle(intent, acknowledge, &known)
+            if shape.repeats, random.chance(0.1) { await settle(intent, acknowledge, &known) }
             if random.chance(0.1) { await look(intent, known) }
         }
     }
@@ -86,7 +94,7 @@ public final class RaceLoad: Sendable {
             return Intent(ids: ids, stream: "New-\(shape.seed)-\(task)-\(number)", expected: .noStream)
         }
         let stream = stream(&random)
-        if random.chance(0.25) { return Intent(ids: ids, stream: stream, expected: .any) }
+        if random.chance(shape.unconditional) { return Intent(ids: ids, stream: stream, expected: .any) }
         return Intent(ids: ids, stream: stream, expected: known[stream].map { .version($0) } ?? .noStream)
     }
 
@@ -107,18 +115,15 @@ public final class RaceLoad: Sendable {
 
     // MARK: - One append
 
-    private func settle(_ intent: Intent) async {
-        var known: [String: Int64] = [:]
-        await settle(intent, &known)
-    }
-
     /// Makes the append until its answer is certain.
-    private func settle(_ intent: Intent, _ known: inout [String: Int64]) async {
+    private func settle(
+        _ intent: Intent, _ acknowledge: Acknowledgement, _ known: inout [String: Int64]
+    ) async {
         for _ in 0..<Self.tries {
             let call = calls.add(1, ordering: .relaxed).newValue
             say(Step(node: node, call: call, intent: intent, what: .begins))
-            let what = await outcome(of: intent)
-            say(Step(node: node, call: call, intent: intent, what: what))
+            let (what, position) = await outcome(of: intent, acknowledge)
+            say(Step(node: node, call: call, intent: intent, what: what, position: position))
             switch what {
             case .accepted(_, let last, _): known[intent.stream] = max(known[intent.stream] ?? -1, last)
             case .conflict(let actual): known[intent.stream] = actual >= 0 ? actual : nil
@@ -130,23 +135,29 @@ public final class RaceLoad: Sendable {
         say(Step(node: node, call: 0, intent: intent, what: .wrong("no answer in \(Self.tries) calls")))
     }
 
-    private func outcome(of intent: Intent) async -> Step.What {
+    private func outcome(of intent: Intent, _ acknowledge: Acknowledgement) async -> (Step.What, Int64?) {
         do {
             let done = try await store.append(
                 intent.newEvents, to: try StreamName(intent.stream), expecting: intent.expected.version,
-                deadline: .milliseconds(shape.deadlineMilliseconds))
-            return .accepted(
+                acknowledge: acknowledge, deadline: .milliseconds(shape.deadlineMilliseconds))
+            if let positions = done.positions,
+                positions.upperBound.value - positions.lowerBound.value != Int64(done.versions.count) - 1
+            {
+                return (.wrong("\(done.versions) has the positions \(positions)"), nil)
+            }
+            let what = Step.What.accepted(
                 first: done.versions.lowerBound, last: done.versions.upperBound, isRepeat: done.isRepeat)
+            return (what, done.positions?.lowerBound.value)
         } catch AppendError.conflict(let conflict) {
-            return .conflict(actual: conflict.actual)
+            return (.conflict(actual: conflict.actual), nil)
         } catch AppendError.notStored(.cancelled) {
-            return .notStored
+            return (.notStored, nil)
         } catch AppendError.notWritten {
-            return .notWritten
+            return (.notWritten, nil)
         } catch AppendError.outcomeUnknown(let ids) {
-            return ids == intent.ids ? .unknown : .wrong("outcomeUnknown names \(ids)")
+            return (ids == intent.ids ? .unknown : .wrong("outcomeUnknown names \(ids)"), nil)
         } catch {
-            return .wrong("\(error)")
+            return (.wrong("\(error)"), nil)
         }
     }
 

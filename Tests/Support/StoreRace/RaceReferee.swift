@@ -18,12 +18,14 @@ public struct RacedEvent: Sendable, Equatable {
 
 public struct RaceReferee {
     /// One call of one node.
-    fileprivate struct Call {
+    struct Call {
         var node: Int
         var began: UInt64
         /// The far future where the node was killed and did not come back.
         var ended: UInt64 = .max
         var what: Step.What?
+        /// Where it was told one.
+        var position: Int64?
 
         var mayBeStored: Bool {
             switch what {
@@ -33,7 +35,7 @@ public struct RaceReferee {
         }
     }
 
-    private var calls: [Intent: [Call]] = [:]
+    private(set) var calls: [Intent: [Call]] = [:]
     private var problems: [String] = []
     /// How many calls ended so.
     public private(set) var accepted = 0
@@ -41,6 +43,8 @@ public struct RaceReferee {
     public private(set) var conflicts = 0
     public private(set) var unknown = 0
     public private(set) var notWritten = 0
+    /// Those of the accepted ones and the repeats that were told a position.
+    public private(set) var ordered = 0
 
     public init(_ steps: [Step]) {
         var open: [Int: [Int: (intent: Intent, index: Int)]] = [:]
@@ -56,10 +60,12 @@ public struct RaceReferee {
                 continue
             }
             count(step.what)
+            if step.position != nil { ordered += 1 }
             if case .wrong(let why) = step.what { problems.append("node \(step.node), \(step.intent): \(why)") }
             guard let place = open[step.node]?.removeValue(forKey: step.call) else { continue }
             calls[place.intent]?[place.index].ended = step.at
             calls[place.intent]?[place.index].what = step.what
+            calls[place.intent]?[place.index].position = step.position
         }
     }
 
@@ -85,7 +91,7 @@ public struct RaceReferee {
     public var streams: Set<String> { Set(calls.keys.map(\.stream)) }
 
     public var summary: String {
-        "\(accepted) accepted, \(repeats) repeats, \(conflicts) conflicts, \(unknown) unknown, \(notWritten) not written"
+        "\(accepted) accepted, \(repeats) repeats, \(ordered) of them when ordered, \(conflicts) conflicts, \(unknown) unknown, \(notWritten) not written"
     }
 
     // MARK: - Judgement

@@ -65,13 +65,16 @@ public struct Step: Codable, Sendable {
     public var at: UInt64
     public var intent: Intent
     public var what: What
+    /// Of the first event, where the append was acknowledged when it was ordered.
+    public var position: Int64?
 
-    public init(node: Int, call: Int, intent: Intent, what: What) {
+    public init(node: Int, call: Int, intent: Intent, what: What, position: Int64? = nil) {
         self.node = node
         self.call = call
         at = monotonicNanoseconds()
         self.intent = intent
         self.what = what
+        self.position = position
     }
 
     public var line: Data {
@@ -88,7 +91,8 @@ public struct Step: Codable, Sendable {
     }
 }
 
-private func monotonicNanoseconds() -> UInt64 {
+/// Of a clock that all processes of the machine share.
+public func monotonicNanoseconds() -> UInt64 {
     var time = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

@@ -23,11 +23,12 @@ public struct WriterOrder: Codable, Sendable {
 /// What a `KafkaWriter` says, a line of JSON each.
 public enum WriterLine: Codable, Sendable {
     case open
-    /// Calls that were answered so far, and those of them without a certain answer.
-    case progress(answered: Int, unknown: Int)
+    /// Calls that were answered so far, those of them without a certain answer, and those that were told a position.
+    case progress(answered: Int, unknown: Int, ordered: Int)
     /// It appends no more.
     case done
     case state(NodeState)
+    case order(OrderDigest)
     case closed
     case failed(String)
 }
@@ -36,5 +37,7 @@ public enum WriterLine: Codable, Sendable {
 public enum WriterCommand: String, Sendable {
     case stop
     case state
+    /// What it says of the order of all that was accepted before.
+    case order
     case close
 }
