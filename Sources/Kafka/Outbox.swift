@@ -90,24 +90,27 @@ struct Outbox: Sendable {
 
     /// False: the library takes no more, of no partition.
     private mutating func pump(_ number: Int, _ hand: ([Sent]) -> [Handed]) -> Bool {
-        guard lanes[number].isDue, lanes[number].inFlight < KafkaLimits.flightOfAPartition else { return true }
-        let (batch, hasRoom) = nextBatch(number)
-        let handed = batch.isEmpty ? [] : hand(batch)
-        var left: [Sent] = []
-        for (sent, outcome) in zip(batch, handed) {
-            switch outcome {
-            case .taken:
-                lanes[number].inFlight += 1
-                inFlightRecords += 1
-                inFlightBytes += sent.record.byteCount
-            case .refused: break
-            case .notNow: left.append(sent)
+        while lanes[number].isDue, lanes[number].inFlight < KafkaLimits.flightOfAPartition {
+            let (batch, hasRoom) = nextBatch(number)
+            var left: [Sent] = []
+            for (sent, outcome) in zip(batch, batch.isEmpty ? [] : hand(batch)) {
+                switch outcome {
+                case .taken:
+                    lanes[number].inFlight += 1
+                    inFlightRecords += 1
+                    inFlightBytes += sent.record.byteCount
+                case .refused: break
+                case .notNow: left.append(sent)
+                }
             }
+            guard left.isEmpty else {
+                for sent in left + take(number) { _ = add(sent.record, sent.tag) }
+                lanes[number].isDue = true
+                return false
+            }
+            guard hasRoom else { return false }
         }
-        if left.isEmpty { return hasRoom }
-        for sent in left + take(number) { _ = add(sent.record, sent.tag) }
-        lanes[number].isDue = true
-        return false
+        return true
     }
 
     /// Takes out what goes together; false: more would be over the limits.

@@ -1,0 +1,116 @@
+import Testing
+
+@testable import Kafka
+
+private func record(_ partition: Int = 0, bytes: Int = 10, mayGather: Bool = false) -> KafkaRecord {
+    KafkaRecord(key: nil, value: Array(repeating: 1, count: bytes), partition: partition, mayGather: mayGather)
+}
+
+/// The macro takes no call that changes something.
+private func expect<Value: Equatable>(
+    _ wanted: Value, _ found: Value, sourceLocation: SourceLocation = #_sourceLocation
+) {
+    #expect(found == wanted, sourceLocation: sourceLocation)
+}
+
+/// What the library does not have yet, and when it gets it.
+@Suite struct OutboxTests {
+    /// Hands over what may go; all of it is taken.
+    private func pumped(_ outbox: inout Outbox) -> [[UInt64]] {
+        var batches: [[UInt64]] = []
+        outbox.pump { batch in
+            batches.append(batch.map(\.tag))
+            return batch.map { _ in .taken }
+        }
+        return batches
+    }
+
+    private func land(_ outbox: inout Outbox, _ count: Int, partition: Int = 0, bytes: Int = 10) {
+        for _ in 0..<count { outbox.landed(Outbox.Place(topic: 0, partition: partition), bytes: bytes) }
+    }
+
+    @Test func littleGoesAtOnceAndTheRestTogether() {
+        var outbox = Outbox()
+        for tag in 1...5 as ClosedRange<UInt64> {
+            expect(true, outbox.add(record(), tag))
+            expect([[tag]], pumped(&outbox))
+        }
+        for tag in 6...9 as ClosedRange<UInt64> { expect(true, outbox.add(record(), tag)) }
+        expect([], pumped(&outbox))
+        #expect(outbox.isBlocked)
+        land(&outbox, 1)
+        expect([[6, 7, 8, 9]], pumped(&outbox))
+        #expect(!outbox.isBlocked)
+        #expect((outbox.waitingCount, outbox.inFlightRecords, outbox.inFlightBytes) == (0, 8, 80))
+    }
+
+    @Test func aPartitionHoldsUpNoOther() {
+        var outbox = Outbox()
+        for tag in 1...8 as ClosedRange<UInt64> {
+            _ = outbox.add(record(0), tag)
+            _ = pumped(&outbox)
+        }
+        _ = outbox.add(record(1), 9)
+        expect([[9]], pumped(&outbox))
+    }
+
+    @Test func whatMayGatherWaitsForCompanyOrTheEndOfItsTime() {
+        var outbox = Outbox()
+        expect(false, outbox.add(record(mayGather: true), 1))
+        expect([], pumped(&outbox))
+        #expect(!outbox.isBlocked)
+        expect(true, outbox.add(record(), 2))
+        expect([[1, 2]], pumped(&outbox))
+        expect(false, outbox.add(record(mayGather: true), 3))
+        outbox.fallDue()
+        expect([[3]], pumped(&outbox))
+        expect(false, outbox.add(record(bytes: KafkaLimits.gatheredBytes - 1, mayGather: true), 4))
+        expect(true, outbox.add(record(bytes: 1, mayGather: true), 5))
+        expect([[4, 5]], pumped(&outbox))
+        // What is withdrawn leaves nothing due behind.
+        expect(true, outbox.add(record(), 6))
+        expect(true, outbox.remove(6))
+        expect(false, outbox.remove(6))
+        expect(false, outbox.add(record(mayGather: true), 7))
+        expect([], pumped(&outbox))
+    }
+
+    /// A batch that is refused as a whole does not hold up what comes behind it.
+    @Test func refusedRecordsAreNotInTheWay() {
+        var outbox = Outbox()
+        let large = KafkaLimits.batchBytes
+        for tag in 1...20 as ClosedRange<UInt64> { _ = outbox.add(record(bytes: large), tag) }
+        _ = outbox.add(record(), 21)
+        var handed: [UInt64] = []
+        outbox.pump { batch in
+            handed += batch.map(\.tag)
+            return batch.map { $0.tag <= 20 ? .refused : .taken }
+        }
+        #expect(handed == Array(1...21))
+        #expect((outbox.waitingCount, outbox.inFlightRecords) == (0, 1))
+    }
+
+    @Test func whatTheLibraryDoesNotTakeStaysInOrder() {
+        var outbox = Outbox()
+        for tag in 1...6 as ClosedRange<UInt64> { _ = outbox.add(record(), tag) }
+        outbox.pump { batch in batch.map { $0.tag <= 2 ? .taken : .notNow } }
+        #expect((outbox.waitingCount, outbox.inFlightRecords) == (4, 2))
+        #expect(outbox.isBlocked)
+        _ = outbox.add(record(), 7)
+        expect([[3, 4, 5, 6, 7]], pumped(&outbox))
+        expect(true, outbox.takeWaiting().isEmpty)
+    }
+
+    /// The library's limits are not reached, whatever the partitions.
+    @Test func theLimitsHoldOverAllPartitions() {
+        var outbox = Outbox()
+        let bytes = 1 << 20
+        for partition in 0..<100 { _ = outbox.add(record(partition, bytes: bytes), UInt64(partition + 1)) }
+        let most = KafkaLimits.inFlightBytes / bytes
+        expect(Array(1...UInt64(most)), pumped(&outbox).flatMap { $0 })
+        land(&outbox, 1, partition: 0, bytes: bytes)
+        expect([[UInt64(most + 1)]], pumped(&outbox))
+        outbox.forgetFlight()
+        expect(100 - most - 1, pumped(&outbox).count)
+    }
+}
