@@ -26,13 +26,19 @@ public struct ProposerTiming: Equatable, Sendable {
     public var takeOverDelay: Int64
     /// How long a record may take to come back before its ranges are proposed again.
     public var flightTime: Int64
-    /// The pause after a record that was not stored, or of which nobody knows.
+    /// The pause after a record that was not stored, or of which nobody knows; each one in a row is twice as long, up to
+    /// the flight time.
     public var pauseAfterFailure: Int64
+    /// How long an applied offset waits for others where nobody at this node waits for its position.
+    public var gatherTime: Int64
 
     public init(
-        takeOverDelay: Int64 = 500_000_000, flightTime: Int64 = 5_000_000_000, pauseAfterFailure: Int64 = 50_000_000
+        takeOverDelay: Int64 = 500_000_000, flightTime: Int64 = 5_000_000_000, pauseAfterFailure: Int64 = 50_000_000,
+        gatherTime: Int64 = 0
     ) {
-        precondition(takeOverDelay > 0 && flightTime > 0 && pauseAfterFailure >= 0, "a time is not negative")
+        precondition(
+            takeOverDelay > 0 && flightTime > 0 && pauseAfterFailure >= 0 && gatherTime >= 0, "a time is not negative")
+        self.gatherTime = gatherTime
         self.takeOverDelay = takeOverDelay
         self.flightTime = flightTime
         self.pauseAfterFailure = pauseAfterFailure

@@ -39,7 +39,7 @@ public enum ProposalOutcome: Equatable, Sendable {
 
 /// Decides what this node proposes, and when.
 ///
-/// Of each partition the node that proposed its newest valid range goes on at once. The others step in when an offset
+/// Of each partition the node that proposed its newest valid range goes on at once, or after a moment in which it gathers. The others step in when an offset
 /// that they applied has waited too long, so a node that is dead, stalled or hangs on one partition is replaced there.
 /// The *leading* node, which proposed the newest ranges of the most partitions, also takes back what others took
 /// over, as soon as it has applied it, so that in a healthy store one node writes nearly all records. At most one
@@ -82,6 +82,8 @@ public struct OrderProposer: Sendable {
     public let id: ProposerID
     /// The partition of the fault that this node sees, of which it proposes nothing: its own decisions are in doubt.
     public var faultyPartition: Int?
+    /// Whether somebody at this node waits for a position: then nothing gathers.
+    public var isHurried = false
 
     private let timing: ProposerTiming
     /// How long this node waits before it steps in.
@@ -95,6 +97,8 @@ public struct OrderProposer: Sendable {
     private var flight: Flight?
     private var nextNumber: UInt64 = 0
     private var pausedUntil = Int64.min
+    /// Records in a row that failed.
+    private var failures = 0
 
     /// Tell it next how far this node has applied each partition.
     ///
@@ -150,9 +154,12 @@ public struct OrderProposer: Sendable {
         guard let flight, flight.number == number else { return }
         self.flight = nil
         guard outcome == .seen else {
-            pausedUntil = now + timing.pauseAfterFailure
+            let pause = timing.pauseAfterFailure << Int64(min(failures, 10))
+            pausedUntil = now + min(pause, max(timing.flightTime, timing.pauseAfterFailure))
+            failures += 1
             return
         }
+        failures = 0
         for range in flight.ranges where partitions[range.partition].newestProposer != id {
             partitions[range.partition].notBefore = now + timing.takeOverDelay
         }
@@ -209,6 +216,7 @@ public struct OrderProposer: Sendable {
     /// For each partition when this node may propose what waits of it; nil: not at all.
     private func dueTimes() -> [Int64?] {
         var times = [Int64?](repeating: nil, count: partitions.count)
+        let gatherTime = isHurried ? 0 : timing.gatherTime
         for run in waiting where run.partition != faultyPartition {
             // Runs of one partition are in the order of time, but for what was reopened; the first counts.
             guard times[run.partition] == nil else { continue }
@@ -216,10 +224,10 @@ public struct OrderProposer: Sendable {
             if partition.yields {
                 times[run.partition] = run.since + 2 * patience
             } else if partition.newestProposer == id {
-                times[run.partition] = run.since
+                times[run.partition] = run.since + gatherTime
             } else {
                 let leads = leader == nil || leader == id
-                times[run.partition] = max(run.since + (leads ? 0 : patience), partition.notBefore)
+                times[run.partition] = max(run.since + (leads ? gatherTime : patience), partition.notBefore)
             }
         }
         return times

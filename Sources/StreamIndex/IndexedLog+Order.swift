@@ -102,7 +102,7 @@ extension IndexedLog {
         _ offset: Int64, in partition: Int, until deadline: ContinuousClock.Instant, despiteFault: Bool = false
     ) async throws {
         guard let orderer else { return }
-        try done(await orderer.waits.offset(offset, in: partition, until: deadline, isPatient: despiteFault))
+        try done(await orderer.wait(for: offset, in: partition, until: deadline, isPatient: despiteFault))
     }
 
     /// Waits until all that is applied now is ordered.

@@ -26,6 +26,9 @@ public enum IndexLimits {
     static let readSummaries = 512
     /// Reads at work or waiting for a thread, short and long ones each; more callers wait their turn.
     public static let readsInFlight = 1_024
+    /// How long what was applied waits for others before it is proposed to the order, where nobody at this node waits for
+    /// a position, in nanoseconds. An order record each would cost as much as the append.
+    static let orderGatherTime: Int64 = 5_000_000
     /// Events in one page, and bytes of records after which a page ends.
     public static let pageEvents = 512
     public static let pageBytes = 1 << 20

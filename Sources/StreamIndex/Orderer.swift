@@ -18,6 +18,8 @@ final class Orderer: Sendable {
         /// The write ids of records of which the log has said nothing yet.
         var unsettled: Set<UInt64> = []
         var isEnded = false
+        /// How many callers wait for a position.
+        var hurried = 0
     }
 
     private enum Turn: Sendable {
@@ -50,7 +52,10 @@ final class Orderer: Sendable {
         // Nobody else can be ordering where nobody else writes.
         timing =
             source.orderTiming
-            ?? (log.description.isOnlyWriter ? ProposerTiming(takeOverDelay: 1_000_000) : ProposerTiming())
+            ?? ProposerTiming(
+                takeOverDelay: log.description.isOnlyWriter
+                    ? 2 * IndexLimits.orderGatherTime : ProposerTiming().takeOverDelay,
+                gatherTime: IndexLimits.orderGatherTime)
         distort = source.distortOrder
         state = Monitor(State(newest: update, applied: applied))
         if let fault = update.fault { say(.error, fault.message) }
@@ -120,6 +125,23 @@ final class Orderer: Sendable {
         waits.fail(channel: nil, error)
     }
 
+    /// Waits until the record at `offset` is ordered, and this node agrees; whoever waits so is not kept waiting by what
+    /// gathers.
+    func wait(
+        for offset: Int64, in partition: Int, until deadline: ContinuousClock.Instant, isPatient: Bool
+    ) async -> AppliedWaits.Outcome {
+        hurry(1)
+        defer { hurry(-1) }
+        return await waits.offset(offset, in: partition, until: deadline, isPatient: isPatient)
+    }
+
+    private func hurry(_ change: Int) {
+        state.withLock { state in
+            state.hurried += change
+            state.proposer?.isHurried = state.hurried > 0
+        }
+    }
+
     /// How far the order channel and the partitions were applied.
     var progress: (order: OrderState, counts: OrderCounts, applied: [Int64]) {
         state.read { ($0.newest.state, $0.newest.counts, $0.applied) }
@@ -136,6 +158,7 @@ final class Orderer: Sendable {
             guard !state.isEnded else { return }
             var proposer = OrderProposer(id: id, order: state.newest.state, random: random, timing: timing)
             proposer.faultyPartition = state.newest.fault?.range.partition
+            proposer.isHurried = state.hurried > 0
             for partition in 0..<channel {
                 proposer.applied(partition: partition, next: state.applied[partition], at: now)
             }

@@ -89,7 +89,8 @@ private final class Intake: Sendable {
                     let end = ContinuousClock.now + min(results.deadline, .seconds(86_400))
                     let pending: Result<PendingAppend, AppendError>
                     do throws(AppendError) {
-                        pending = .success(try await results.store.submit(append, deadline: results.deadline, mayGather: true))
+                        pending = .success(
+                            try await results.store.submit(append, deadline: results.deadline, mayGather: true))
                     } catch {
                         pending = .failure(error)
                     }

@@ -54,6 +54,52 @@ private let timing = ProposerTiming(takeOverDelay: 100, flightTime: 1_000, pause
         #expect(proposer.isInFlight)
     }
 
+    @Test func whereNobodyWaitsItGathers() {
+        var proposer = OrderProposer(
+            id: me, order: state((1, me), (0, nil)), random: 25,
+            timing: ProposerTiming(takeOverDelay: 100, flightTime: 1_000, pauseAfterFailure: 10, gatherTime: 7))
+        proposer.applied(partition: 0, next: 2, at: 1)
+        #expect(proposer.step(at: 1) == .wait(until: 8))
+        proposer.applied(partition: 0, next: 5, at: 6)
+        proposer.applied(partition: 1, next: 1, at: 6)
+        #expect(proposer.step(at: 7) == .wait(until: 8))
+        // What came later goes along where its partition is due; the other has its own time.
+        #expect(ranges(proposer.step(at: 8)) == ["0: 1...4"])
+        proposer.ordered(state((5, me), (0, nil)), at: 9)
+        proposer.settled(0, .seen, at: 9)
+        #expect(proposer.step(at: 9) == .wait(until: 13))
+        proposer.isHurried = true
+        #expect(ranges(proposer.step(at: 9)) == ["1: 0...0"])
+    }
+
+    @Test func pausesGrowWhileRecordsFail() {
+        var proposer = proposer(state((1, me)))
+        proposer.applied(partition: 0, next: 2, at: 0)
+        var now: Int64 = 0
+        for pause in [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000] as [Int64] {
+            guard case .propose(let proposal) = proposer.step(at: now) else {
+                Issue.record("nothing is proposed at \(now)")
+                return
+            }
+            proposer.settled(proposal.number, .failed, at: now)
+            #expect(proposer.step(at: now) == .wait(until: now + pause))
+            now += pause
+        }
+        guard case .propose(let last) = proposer.step(at: now) else {
+            Issue.record("nothing is proposed at \(now)")
+            return
+        }
+        proposer.ordered(state((2, me)), at: now)
+        proposer.settled(last.number, .seen, at: now)
+        proposer.applied(partition: 0, next: 3, at: now)
+        guard case .propose(let next) = proposer.step(at: now) else {
+            Issue.record("nothing is proposed at \(now)")
+            return
+        }
+        proposer.settled(next.number, .failed, at: now)
+        #expect(proposer.step(at: now) == .wait(until: now + 10))
+    }
+
     @Test func whatDoesNotComeBackIsProposedAgain() {
         var proposer = proposer(state((1, me)))
         proposer.applied(partition: 0, next: 3, at: 0)
