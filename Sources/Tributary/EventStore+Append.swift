@@ -50,7 +50,7 @@ extension EventStore {
     }
 
     /// Appends many, with many under way at once. Appends to one stream keep their order; a refused one never ends the
-    /// sequence.
+    /// sequence. On Kafka those that expect nothing wait for others to be written with them, up to 5 ms.
     ///
     /// ```swift
     /// for try await done in store.append(contentsOf: orders.map { NewAppend($0.event, to: $0.stream) }) {
