@@ -115,6 +115,16 @@ public final class KafkaInquiry: Sendable {
         }
     }
 
+    /// As `partitions(of:)`, of a topic that not every broker may have heard of yet: where one knows of none it asks again.
+    public func partitions(of name: String, knownWithin wait: Duration) throws(KafkaError) -> [KafkaPartition]? {
+        let end = ContinuousClock.now + min(wait, patience)
+        while true {
+            let known = try partitions(of: name)
+            if known != nil || ContinuousClock.now >= end { return known }
+            _ = troubles(within: KafkaLimits.askPause)
+        }
+    }
+
     /// The ids of the cluster's brokers.
     func brokers() throws(KafkaError) -> [Int32] {
         try metadata(of: client.topics[0].pointer) { metadata in

@@ -142,7 +142,9 @@ public enum KafkaTopics {
     static func reports(_ inquiry: KafkaInquiry, _ place: KafkaPlace) throws(KafkaError) -> [Report] {
         var reports = [try report(place.eventsTopic, inquiry)]
         // A store of one partition has no other, and may have no permission to ask for it.
-        if reports[0].partitions > 1 { reports.append(try report(place.orderTopic, inquiry)) }
+        if reports[0].partitions > 1 {
+            reports.append(try report(place.orderTopic, inquiry, knownWithin: KafkaLogLimits.topicNews))
+        }
         let answers = try settings(of: reports.filter { $0.partitions > 0 }.map(\.topic), inquiry, place)
         for index in reports.indices where reports[index].partitions > 0 {
             switch answers[reports[index].topic] {
@@ -156,8 +158,10 @@ public enum KafkaTopics {
         return reports
     }
 
-    private static func report(_ topic: String, _ inquiry: KafkaInquiry) throws(KafkaError) -> Report {
-        let partitions = try inquiry.partitions(of: topic) ?? []
+    private static func report(
+        _ topic: String, _ inquiry: KafkaInquiry, knownWithin wait: Duration = .zero
+    ) throws(KafkaError) -> Report {
+        let partitions = try inquiry.partitions(of: topic, knownWithin: wait) ?? []
         return Report(
             topic: topic, partitions: partitions.count, replication: partitions.map(\.replicas).min() ?? 0,
             mismatches: [])

@@ -10,6 +10,8 @@ public enum KafkaLogLimits {
     public static let patience: Duration = .seconds(10)
     /// Between two questions to a leader of which the first answered what should not be.
     static let secondOpinion: Duration = .milliseconds(500)
+    /// How long it may take until all brokers know of a topic that was made.
+    static let topicNews: Duration = .seconds(3)
     /// Between two attempts to reach a broker; to reach one partition's leader it grows to the longest.
     static let probePause: Duration = .milliseconds(200)
     static let longestProbePause: Duration = .seconds(2)

@@ -20,6 +20,8 @@ final class Orderer: Sendable {
         var isEnded = false
         /// How many callers wait for a position.
         var hurried = 0
+        /// Until when its thread waits if it is told nothing; nil: for ever.
+        var waitsUntil: Int64?
     }
 
     private enum Turn: Sendable {
@@ -68,7 +70,7 @@ final class Orderer: Sendable {
     /// - Parameter applied: how far channels were applied, in the order in which they were.
     func note(_ update: OrderUpdate, applied: [(channel: Int, next: Int64)]) {
         let now = now
-        let newFault: OrderFault? = state.withLock { state in
+        let (newFault, isNews): (OrderFault?, Bool) = state.read { state in
             let before = state.newest.fault
             // Of two that cross, the newer counts.
             if update.number > state.newest.number {
@@ -88,8 +90,12 @@ final class Orderer: Sendable {
             waits.applied(
                 nextOffsets: state.newest.confirmedOffsets, barriers: update.voids.map(Self.barrier),
                 stop: state.newest.stop)
-            return state.newest.fault == before ? nil : state.newest.fault
+            let newFault = state.newest.fault == before ? nil : state.newest.fault
+            // What gathers until a time that it waits for anyway is no news.
+            let isNews = state.waitsUntil == nil || state.hurried > 0 || !update.seen.isEmpty || newFault != nil
+            return (newFault, isNews || !update.voided.isEmpty)
         }
+        if isNews { state.withLock { _ in } }
         if let newFault { say(.error, newFault.message) }
     }
 
@@ -239,7 +245,9 @@ final class Orderer: Sendable {
         defer { state.proposer = proposer }
         switch proposer.step(at: now) {
         case .propose(let proposal): return .propose(proposal, state.newest.state)
-        case .wait(let until): return until == wake ? nil : .wait(until: until)
+        case .wait(let until):
+            state.waitsUntil = until
+            return until == wake ? nil : .wait(until: until)
         }
     }
 
