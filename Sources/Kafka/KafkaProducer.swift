@@ -43,7 +43,6 @@ public final class KafkaProducer: Sendable {
         var gatherEnd: ContinuousClock.Instant?
         /// What was refused without the library.
         var refused: [KafkaReport] = []
-        var isHeld = false
         /// Set by `close`: until when it waits for what is outstanding.
         var closeBy: ContinuousClock.Instant?
         var awaited: [UInt64: Awaited] = [:]
@@ -137,8 +136,16 @@ public final class KafkaProducer: Sendable {
     /// answers.
     public func hold(_ isHeld: Bool) {
         state.withLock {
-            $0.isHeld = isHeld
+            $0.outbox.hold(isHeld)
             flush(&$0)
+        }
+    }
+
+    /// Gives the client library what is of one partition, though others are held.
+    public func release(topic: Int, partition: Int) {
+        state.withLock {
+            $0.outbox.release(Outbox.Place(topic: topic, partition: partition))
+            pump(&$0)
         }
     }
 
@@ -163,7 +170,7 @@ public final class KafkaProducer: Sendable {
 
     /// Gives the library what it may have.
     private func pump(_ state: inout State) {
-        guard let client = state.client, !state.isHeld else { return }
+        guard let client = state.client else { return }
         var refused: [KafkaReport] = []
         let hand = { (batch: [Outbox.Sent]) -> [Outbox.Handed] in
             zip(batch, Self.produce(batch, client)).map { sent, code in

@@ -10,6 +10,8 @@ public enum KafkaLimits {
     static let flightOfAPartition = 5
     /// `batch.size`: the largest batches bring nothing more.
     static let batchBytes = 1_000_000
+    /// Records of a partition that are handed over together, so that one which nobody leads takes little of the room.
+    static let batchRecords = 1_000
     /// The longest that a record waits for others where it may, and the most bytes of a partition that wait so.
     static let gatherTime: Duration = .milliseconds(5)
     static let gatheredBytes = 512 << 10

@@ -11,6 +11,8 @@ struct Outbox: Sendable {
         var inFlight = 0
         /// Whether what waits has gathered long enough, or something behind it may not wait.
         var isDue = false
+        /// Nothing of it goes.
+        var isHeld: Bool
     }
 
     struct Place: Hashable, Sendable {
@@ -28,6 +30,8 @@ struct Outbox: Sendable {
     }
 
     private var lanes: [Lane] = []
+    /// Whether lanes that are new are held.
+    private var holdsNew = false
     private var numbers: [Place: Int] = [:]
     /// The lane to begin with when there is room again, so that each gets its turn.
     private var turn = 0
@@ -36,7 +40,7 @@ struct Outbox: Sendable {
     private(set) var inFlightBytes = 0
 
     /// Whether something waits that would go if the library had room.
-    var isBlocked: Bool { lanes.contains { $0.isDue } }
+    var isBlocked: Bool { lanes.contains { $0.isDue && !$0.isHeld } }
 
     /// False: the record gathers, until the next `fallDue`.
     mutating func add(_ record: KafkaRecord, _ tag: UInt64) -> Bool {
@@ -50,9 +54,22 @@ struct Outbox: Sendable {
 
     private mutating func number(of place: Place) -> Int {
         if let number = numbers[place] { return number }
-        lanes.append(Lane())
+        lanes.append(Lane(isHeld: holdsNew))
         numbers[place] = lanes.count - 1
         return lanes.count - 1
+    }
+
+    /// Hands nothing over, or all again.
+    mutating func hold(_ isHeld: Bool) {
+        holdsNew = isHeld
+        for number in lanes.indices { lanes[number].isHeld = isHeld }
+    }
+
+    /// Hands over what is of this partition, though others are held.
+    mutating func release(_ place: Place) {
+        let number = number(of: place)
+        lanes[number].isHeld = false
+        if lanes[number].waiting.count > 0 { lanes[number].isDue = true }
     }
 
     /// Everything has gathered long enough.
@@ -81,8 +98,10 @@ struct Outbox: Sendable {
         guard waitingCount > 0 else { return }
         for step in lanes.indices {
             let number = (turn + step) % lanes.count
+            let before = waitingCount
             guard pump(number, hand) else {
-                turn = number
+                // One that had its turn goes behind the others.
+                turn = waitingCount < before ? number + 1 : number
                 return
             }
         }
@@ -90,7 +109,7 @@ struct Outbox: Sendable {
 
     /// False: the library takes no more, of no partition.
     private mutating func pump(_ number: Int, _ hand: ([Sent]) -> [Handed]) -> Bool {
-        while lanes[number].isDue, lanes[number].inFlight < KafkaLimits.flightOfAPartition {
+        while lanes[number].isDue, !lanes[number].isHeld, lanes[number].inFlight < KafkaLimits.flightOfAPartition {
             let (batch, hasRoom) = nextBatch(number)
             var left: [Sent] = []
             for (sent, outcome) in zip(batch, batch.isEmpty ? [] : hand(batch)) {
@@ -117,7 +136,8 @@ struct Outbox: Sendable {
     private mutating func nextBatch(_ number: Int) -> (batch: [Sent], hasRoom: Bool) {
         var batch: [Sent] = []
         var bytes = 0
-        while bytes < KafkaLimits.batchBytes, let (record, tag) = lanes[number].waiting.first {
+        while bytes < KafkaLimits.batchBytes, batch.count < KafkaLimits.batchRecords,
+            let (record, tag) = lanes[number].waiting.first {
             let (records, all) = (inFlightRecords + batch.count, inFlightBytes + bytes + record.byteCount)
             guard records < KafkaLimits.inFlightRecords, records == 0 || all <= KafkaLimits.inFlightBytes else {
                 return (batch, false)

@@ -65,8 +65,12 @@ struct Delivery: ~Copyable {
         while true {
             let inbox = shared.takeInbox()
             if !inbox.reports.isEmpty { handler.handle(.tags(inbox.reports)) }
-            if !inbox.restarts.isEmpty, !isLost { producer.hold(false) }
             for (channel, offset) in inbox.restarts {
+                if !isLost {
+                    // Others may not have been compared yet.
+                    let place = description.place(of: channel)
+                    producer.release(topic: place.topic, partition: place.partition)
+                }
                 channels[channel] = Channel(next: offset)
                 begin(channel)
             }

@@ -135,7 +135,10 @@ public enum KafkaTopics {
         return "there is no topic \(topic)"
             + (isOrder ? ", which holds the order of a store of several partitions," : "")
             + " at \(place.servers); `tributary topics create --kafka \(place.servers) --store \(place.store)` makes it"
-            + (isOrder ? "; where partitions were added to a store of one, restore the topic \(place.eventsTopic)" : "")
+            + (isOrder
+                ? "; where the store had an order, restore that topic instead: in a new one events are ordered from the first "
+                    + "on, and get other positions; where partitions were added to a store of one, restore the topic "
+                    + place.eventsTopic : "")
     }
 
     /// One for each topic, missing ones included. Blocks.

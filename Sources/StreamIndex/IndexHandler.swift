@@ -86,10 +86,11 @@ final class IndexHandler: LogHandler {
             update = state.applier.order?.takeUpdate(state.applier.lanes)
         }
         guard !offsets.isEmpty else { return }
-        waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier))
+        // The order first: who waits for records of its channel goes on with what they say.
         if let orderer, let update {
             orderer.note(update, applied: Self.steps(of: run.entries, offsets))
         }
+        waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier))
         for (channel, error) in halted { halt(channel, error) }
     }
 
@@ -192,6 +193,16 @@ final class IndexHandler: LogHandler {
     var known: [KnownChannel] {
         state.withLock { state in
             state.applier.lanes.filter { $0.halted == nil }.map(\.known)
+        }
+    }
+
+    /// Partitions that run and of which no identity record was applied.
+    var partitionsToBegin: [Int] {
+        state.withLock { state in
+            (0..<identity.partitions).filter {
+                let lane = state.applier.lanes[$0]
+                return !lane.state.hasIdentity && lane.halted == nil && state.holds[$0] == nil
+            }
         }
     }
 

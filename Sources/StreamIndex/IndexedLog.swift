@@ -208,6 +208,7 @@ public final class IndexedLog: Sendable {
                 }
             }
         }
+        try await writeMissingIdentities()
         orderer?.begin()
     }
 
@@ -222,7 +223,6 @@ public final class IndexedLog: Sendable {
             if channel == 0, state.nextOffset == 0 {
                 try node.belong(to: try await StoreCreation.identity(of: log))
             }
-            if channel == identity.partitions, state.nextOffset == 0 { try await beginOrder(source) }
             return try await comparedEnd(of: channel, state)
         } catch let error as LogError where error.code == .unavailable {
             let name = log.description.name(of: channel)
@@ -231,12 +231,26 @@ public final class IndexedLog: Sendable {
         }
     }
 
-    /// The store may have been made before it had an order.
-    private func beginOrder(_ source: IndexSource) async throws {
-        do {
-            try await StoreCreation.begin(identity.partitions, of: log, identity)
-        } catch let error as IndexError where error.code == .unavailable {
-            source.say(.warning, "nothing is ordered before a node that may write has opened the store: \(error)")
+    /// Nothing that stands in a channel before its identity record counts, and anybody may have written there: where a
+    /// partition has records and none of identity, one is written and waited for. The order's is the orderer's to write.
+    private func writeMissingIdentities() async throws {
+        let deadline = ContinuousClock.now + IndexLimits.creationDeadline
+        var writeAt = ContinuousClock.now
+        var pause = IndexLimits.creationRewrite
+        while true {
+            let missing = try await onOwnThread(named: "index-open") { [handler] in handler.partitionsToBegin }
+            if missing.isEmpty || log.description.writeRefusal != nil { return }
+            guard .now < deadline else {
+                throw IndexError(.unavailable, "the log did not take a partition's first record; try again")
+            }
+            if writeAt <= .now {
+                for partition in missing {
+                    log.append(StoreCreation.record(of: partition, identity), to: partition, tag: .none)
+                }
+                writeAt = .now + pause
+                pause *= 2
+            }
+            try await Task.sleep(for: IndexLimits.creationPause)
         }
     }
 

@@ -29,6 +29,10 @@ public enum IndexLimits {
     /// How long what was applied waits for others before it is proposed to the order, where nobody at this node waits for
     /// a position, in nanoseconds. An order record each would cost as much as the append.
     static let orderGatherTime: Int64 = 5_000_000
+    /// The pause behind an order channel's identity record that does not show, in nanoseconds; each further one is twice
+    /// as long, up to the longest.
+    static let orderBeginPause: Int64 = 250_000_000
+    static let longestOrderBeginPause: Int64 = 30_000_000_000
     /// Events in one page, and bytes of records after which a page ends.
     public static let pageEvents = 512
     public static let pageBytes = 1 << 20

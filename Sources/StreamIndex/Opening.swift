@@ -19,6 +19,12 @@ public enum StoreCreation {
         return LogRecord(key: [], value: value)
     }
 
+    /// An identity record for a channel other than the first.
+    static func record(of channel: Int, _ identity: Identity) -> LogRecord {
+        record(
+            Identity(store: identity.store, partitions: identity.partitions, nonce: randomID()), channel: channel)
+    }
+
     private static func randomID() -> RecordID {
         RecordID(high: UInt64.random(in: 1 ... .max), low: UInt64.random(in: 1 ... .max))
     }
@@ -37,14 +43,10 @@ public enum StoreCreation {
         return identity
     }
 
-    /// Writes the identity record of a channel other than the first, where there is none.
-    static func begin(_ channel: Int, of log: any RecordLog, _ identity: Identity) async throws {
+    /// Writes the identity record of a channel other than the first, where that is empty.
+    private static func begin(_ channel: Int, of log: any RecordLog, _ identity: Identity) async throws {
         do {
-            _ = try await firstRecord(of: channel, in: log) {
-                record(
-                    Identity(store: identity.store, partitions: identity.partitions, nonce: randomID()),
-                    channel: channel)
-            }
+            _ = try await firstRecord(of: channel, in: log) { record(of: channel, identity) }
         } catch let error as LogError where error.code == .damaged {
             // Delivery comes to it, and halts this channel alone.
         }

@@ -17,6 +17,8 @@ struct OrderCounts: Equatable, Sendable {
 struct OrderUpdate: Sendable {
     /// Counts updates: of two that are told by several threads the higher one is the newer.
     var number: UInt64
+    /// Whether the order channel has its identity record: what is written there before that does not count.
+    var isBegun: Bool
     var state: OrderState
     /// As far as each partition is ordered and agrees with this node.
     var confirmedOffsets: [Int64]
@@ -208,7 +210,9 @@ final class OrderLane {
         hasUnchecked = false
         while let entry = try store.placed(at: walk) {
             let range = entry.range
-            guard check.fault == nil, lanes[range.partition].state.nextOffset > range.lastOffset else {
+            let isApplied = lanes[range.partition].state.nextOffset > range.lastOffset
+            if isApplied { check.reconsider(range) }
+            guard check.fault == nil, isApplied else {
                 hasUnchecked = true
                 break
             }
@@ -284,7 +288,8 @@ final class OrderLane {
         }
         lastUpdate += 1
         return OrderUpdate(
-            number: lastUpdate, state: state, confirmedOffsets: confirmedOffsets, fault: check.fault, stop: stop,
+            number: lastUpdate, isBegun: lanes[state.partitions.count].state.hasIdentity, state: state,
+            confirmedOffsets: confirmedOffsets, fault: check.fault, stop: stop,
             seen: seen, voided: voided, counts: counts, voids: voids)
     }
 }

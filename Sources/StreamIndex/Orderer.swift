@@ -18,6 +18,10 @@ final class Orderer: Sendable {
         /// The write ids of records of which the log has said nothing yet.
         var unsettled: Set<UInt64> = []
         var isEnded = false
+        /// The identity record that was written last, when the next may be, and how long the pause behind it is.
+        var beginning: UInt64?
+        var beginAt: Int64 = 0
+        var beginPause = IndexLimits.orderBeginPause
         /// How many callers wait for a position.
         var hurried = 0
         /// Until when its thread waits if it is told nothing; nil: for ever.
@@ -25,6 +29,8 @@ final class Orderer: Sendable {
     }
 
     private enum Turn: Sendable {
+        /// To write the channel's identity record.
+        case begin
         case propose(OrderProposal, OrderState)
         /// It is to wait for another time than it does.
         case wait(until: Int64?)
@@ -231,6 +237,7 @@ final class Orderer: Sendable {
             case .wait(let until): wake = until
             // Asked again in a moment where the time has not quite come.
             case nil: wake = nil
+            case .begin: writeIdentity()
             case .propose(let proposal, let order): propose(proposal, order)
             }
         }
@@ -238,6 +245,11 @@ final class Orderer: Sendable {
 
     private func next(_ state: inout State, _ wake: Int64?) -> Turn? {
         if state.isEnded { return .closed }
+        if state.proposer != nil, !state.newest.isBegun {
+            state.waitsUntil = nil
+            if now >= state.beginAt { return .begin }
+            return state.beginAt == wake ? nil : .wait(until: state.beginAt)
+        }
         // What the log does not take is not heaped up.
         guard var proposer = state.proposer, state.unsettled.count < IndexLimits.unsettledOrderRecords else {
             return nil
@@ -249,6 +261,24 @@ final class Orderer: Sendable {
             state.waitsUntil = until
             return until == wake ? nil : .wait(until: until)
         }
+    }
+
+    /// Where the store was made before it had an order, or somebody else wrote into the channel first. A second identity
+    /// record is ignored.
+    private func writeIdentity() {
+        let tag = SystemRandom.nextNonzero()
+        let now = now
+        let (isWanted, old) = state.withLock { state in
+            defer {
+                state.beginning = tag
+                state.beginAt = now + state.beginPause
+                state.beginPause = min(2 * state.beginPause, IndexLimits.longestOrderBeginPause)
+            }
+            return (!state.isEnded, state.beginning)
+        }
+        guard isWanted else { return }
+        if let old { _ = log.withdraw(LogTag(number: old)) }
+        log.append(StoreCreation.record(of: channel, store.identity), to: channel, tag: LogTag(number: tag))
     }
 
     private func propose(_ proposal: OrderProposal, _ order: OrderState) {

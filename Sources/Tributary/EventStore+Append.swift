@@ -159,7 +159,7 @@ extension EventStore {
         of sequence: Int64, _ offset: Int64, in partition: Int, until deadline: ContinuousClock.Instant
     ) async -> Int64? {
         do {
-            try await index.waitUntilOrdered(offset, in: partition, until: deadline, despiteFault: true)
+            try await index.waitUntilOrdered(offset, in: partition, until: deadline)
             return try await index.position(ofEvent: sequence, in: partition)
         } catch {
             return nil

@@ -37,7 +37,12 @@ func runReadAll(_ arguments: Arguments, _ context: Context) async throws -> Exit
             try Task.checkCancellation()
             try context.output.event(event)
         }
-        if let unordered { StandardError.line(unordered.notShown) }
+        guard let unordered else { return .done }
+        if unordered.isForGood {
+            try context.output.flush()
+            throw Failure(.unavailable, unordered.notShown)
+        }
+        StandardError.line(unordered.notShown)
         return .done
     }
 }
@@ -49,6 +54,8 @@ private let orderPatience = Duration.seconds(10)
 private struct Unordered {
     let events: Int64
     let why: String
+    /// Positions have stopped until somebody does something about it.
+    let isForGood: Bool
 
     var notShown: String {
         "\(events) accepted event\(events == 1 ? " is" : "s are") not ordered yet and not shown (read gives each stream): "
@@ -70,8 +77,9 @@ private func waitForOrder(of store: EventStore, _ context: Context) async throws
             why = error.message
         }
     }
-    let events = try await store.orderStatus().lag
-    return events > 0 ? Unordered(events: events, why: why) : nil
+    let order = try await store.orderStatus()
+    if order.lag == 0 { return nil }
+    return Unordered(events: order.lag, why: why, isForGood: order.fault != nil || order.halted != nil)
 }
 
 func runExport(_ arguments: Arguments, _ context: Context) async throws -> ExitCode {

@@ -83,7 +83,8 @@ extension Context {
     fileprivate func sayWhatStood(_ location: KafkaLocation, _ made: [String: Int]) {
         guard made == [location.orderTopic: 1] else { return }
         StandardError.line(
-            "the topic \(location.eventsTopic) stands; \(location.orderTopic) was missing and was made for it")
+            "the topic \(location.eventsTopic) stands; \(location.orderTopic) was missing and was made for it: what is "
+                + "stored is ordered from the first event on")
     }
 
     /// What a store in one copy can lose, said once, when it is made.

@@ -75,6 +75,25 @@ private func expect<Value: Equatable>(
         expect([], pumped(&outbox))
     }
 
+    @Test func partitionsAreLetGoOneByOne() {
+        var outbox = Outbox()
+        _ = outbox.add(record(0), 1)
+        outbox.hold(true)
+        _ = outbox.add(record(1), 2)
+        _ = outbox.add(record(2, mayGather: true), 3)
+        expect([], pumped(&outbox))
+        #expect(!outbox.isBlocked)
+        outbox.release(Outbox.Place(topic: 0, partition: 1))
+        expect([[2]], pumped(&outbox))
+        outbox.release(Outbox.Place(topic: 0, partition: 2))
+        outbox.release(Outbox.Place(topic: 0, partition: 3))
+        expect([[3]], pumped(&outbox))
+        _ = outbox.add(record(3), 4)
+        expect([[4]], pumped(&outbox))
+        outbox.hold(false)
+        expect([[1]], pumped(&outbox))
+    }
+
     /// A batch that is refused as a whole does not hold up what comes behind it.
     @Test func refusedRecordsAreNotInTheWay() {
         var outbox = Outbox()
@@ -101,16 +120,24 @@ private func expect<Value: Equatable>(
         expect(true, outbox.takeWaiting().isEmpty)
     }
 
-    /// The library's limits are not reached, whatever the partitions.
+    /// The library's limits are not reached, whatever the partitions, and each of them gets its turn.
     @Test func theLimitsHoldOverAllPartitions() {
         var outbox = Outbox()
         let bytes = 1 << 20
-        for partition in 0..<100 { _ = outbox.add(record(partition, bytes: bytes), UInt64(partition + 1)) }
         let most = KafkaLimits.inFlightBytes / bytes
-        expect(Array(1...UInt64(most)), pumped(&outbox).flatMap { $0 })
-        land(&outbox, 1, partition: 0, bytes: bytes)
-        expect([[UInt64(most + 1)]], pumped(&outbox))
+        for partition in 0..<most { _ = outbox.add(record(partition, bytes: bytes), UInt64(partition + 1)) }
+        expect(most, pumped(&outbox).count)
+        for partition in 0..<4 { _ = outbox.add(record(partition, bytes: bytes), UInt64(1_000 + partition)) }
+        expect([], pumped(&outbox))
+        var handed: [UInt64] = []
+        for partition in 0..<4 {
+            // The one that has just had its turn has more.
+            _ = outbox.add(record(0, bytes: bytes), UInt64(2_000 + partition))
+            land(&outbox, 1, partition: most - 1, bytes: bytes)
+            handed += pumped(&outbox).flatMap { $0 }
+        }
+        #expect(handed == [1_000, 1_001, 1_002, 1_003])
         outbox.forgetFlight()
-        expect(100 - most - 1, pumped(&outbox).count)
+        expect([2_000, 2_001, 2_002, 2_003], pumped(&outbox).flatMap { $0 })
     }
 }

@@ -199,6 +199,33 @@ private func record(_ value: [UInt8]?, key: [UInt8]? = nil, _ partition: Int = 0
         #expect(reports.all.count == 50)
     }
 
+    /// What may gather goes when its time is over, when the producer is closed, and along with what may not; it can be
+    /// withdrawn before. Null and empty stay what they are, also where many are handed over together.
+    @Test func gathered() async throws {
+        let bench = try Bench()
+        func send(_ value: [UInt8]?, _ tag: UInt64, key: [UInt8]? = nil, mayGather: Bool = true) {
+            let record = KafkaRecord(key: key, value: value, partition: 0, mayGather: mayGather)
+            #expect(bench.producer.send(record, tag: tag))
+        }
+        for tag in 1...3 as ClosedRange<UInt64> { send([UInt8(tag)], tag) }
+        while bench.reports.all.count < 3 { await Task.yield() }
+        bench.producer.hold(true)
+        send(nil, 4, key: [])
+        send([], 5)
+        send([6], 6, key: [6])
+        send([7], 7)
+        #expect(bench.producer.withdraw(6))
+        send(nil, 8, mayGather: false)
+        bench.producer.hold(false)
+        while bench.reports.all.count < 7 { await Task.yield() }
+        send([9], 9)
+        await blocking { bench.producer.close(within: .seconds(20)) }
+        #expect(bench.reports.all.map(\.tag).sorted() == [1, 2, 3, 4, 5, 7, 8, 9])
+        #expect(bench.reports.all.allSatisfy { $0.outcome.isStored })
+        #expect(try await bench.stored(in: 0) == [[1], [2], [3], nil, [], [7], nil, [9]])
+        bench.cluster.close()
+    }
+
     /// More than the library would send waits here, where it can be withdrawn.
     @Test func fullQueue() async throws {
         let bench = try Bench()
