@@ -86,7 +86,7 @@ final class IndexHandler: LogHandler {
             update = state.applier.order?.takeUpdate(state.applier.lanes)
         }
         guard !offsets.isEmpty else { return }
-        waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier))
+        waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier)).tell()
         if let orderer, let update {
             orderer.note(update, applied: Self.steps(of: run.entries, offsets))
         }
