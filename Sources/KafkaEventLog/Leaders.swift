@@ -21,16 +21,21 @@ struct Leaders: Sendable {
     let wake: @Sendable () -> Void
 
     /// Asks where a channel begins and ends, because its reader was told that `offset` is out of range. A leader that
-    /// has just been replaced says so too: what does not fit is asked again.
+    /// has just been replaced says so too: what does not fit is asked again. One thread asks for a channel, and answers
+    /// what was asked last.
     func askBounds(of channel: Int, for offset: Int64) {
+        guard shared.want(channel, offset) else { return }
         shared.probe {
-            guard var bounds = bounds(of: channel) else { return }
-            if offset > bounds.upperBound || offset >= 0 && offset < bounds.lowerBound {
-                guard shared.pause(KafkaLogLimits.secondOpinion), let second = self.bounds(of: channel) else { return }
-                bounds = second
+            while let offset = shared.wanted(channel) {
+                guard var bounds = bounds(of: channel) else { return }
+                if offset > bounds.upperBound || offset >= 0 && offset < bounds.lowerBound {
+                    guard shared.pause(KafkaLogLimits.secondOpinion), let second = self.bounds(of: channel) else {
+                        return
+                    }
+                    bounds = second
+                }
+                if shared.answer(channel, offset, bounds) { return wake() }
             }
-            shared.answer([.bounds(channel: channel, offset: offset, bounds)])
-            wake()
         }
     }
 

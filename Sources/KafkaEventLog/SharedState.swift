@@ -33,6 +33,8 @@ final class SharedState: Sendable {
         var questions = 0
         /// Threads that ask leaders on the log's own account.
         var probes = 0
+        /// The channels whose bounds are being asked for, and from which offset.
+        var wanted: [Int: Int64] = [:]
         var storedEnds: [Int64]
         var unknownEnds: Set<Int> = []
     }
@@ -152,9 +154,30 @@ final class SharedState: Sendable {
         }
     }
 
+    /// How many threads ask on the log's own account.
+    var probes: Int { state.read { $0.probes } }
+
     /// Waits; false at once when the log is being closed.
     func pause(_ time: Duration) -> Bool {
         state.wait(until: .now + time) { $0.isClosing ? true : nil } == nil
+    }
+
+    /// False: the channel's bounds are being asked for already.
+    func want(_ channel: Int, _ offset: Int64) -> Bool {
+        state.read { $0.wanted.updateValue(offset, forKey: channel) == nil }
+    }
+
+    /// From which offset the channel's bounds are asked for; nil: that was answered.
+    func wanted(_ channel: Int) -> Int64? { state.read { $0.wanted[channel] } }
+
+    /// False: meanwhile they are asked for from another offset.
+    func answer(_ channel: Int, _ offset: Int64, _ bounds: Range<Int64>) -> Bool {
+        state.withLock { state in
+            guard state.wanted[channel] == offset else { return false }
+            state.wanted[channel] = nil
+            state.inbox.answers.append(.bounds(channel: channel, offset: offset, bounds))
+            return true
+        }
     }
 
     // MARK: - Closing

@@ -10,6 +10,15 @@ final class AppliedWaits: Sendable {
         case cancelled
     }
 
+    /// Waits that are over, to be told outside of all locks.
+    struct Ended: ~Copyable {
+        fileprivate var waits: [(id: UInt64, promise: Promise<Outcome>, outcome: Outcome)] = []
+
+        consuming func tell() {
+            for wait in waits { wait.promise.fulfil(wait.outcome) }
+        }
+    }
+
     private enum Target: Sendable {
         /// A patient one waits also while `stop` is set.
         case offset(channel: Int, Int64, isPatient: Bool)
@@ -34,6 +43,16 @@ final class AppliedWaits: Sendable {
         var failed: IndexError?
         /// Why nothing more is reached for now.
         var stop: IndexError?
+
+        /// Takes out the waits that have an outcome now: after the walk, since to change what is walked copies it.
+        mutating func end(_ outcome: (Target) -> Outcome?) -> Ended {
+            var ended = Ended()
+            for (id, wait) in waits {
+                if let outcome = outcome(wait.target) { ended.waits.append((id, wait.promise, outcome)) }
+            }
+            for wait in ended.waits { waits[wait.id] = nil }
+            return ended
+        }
     }
 
     private let state: Mutex<State>
@@ -45,6 +64,9 @@ final class AppliedWaits: Sendable {
 
     /// How far each channel is.
     var reachedOffsets: [Int64] { state.withLock { $0.nextOffsets } }
+
+    /// How many wait.
+    var waiting: Int { state.withLock { $0.waits.count } }
 
     var hasBarriers: Bool { count.load(ordering: .acquiring) > 0 }
 
@@ -75,6 +97,10 @@ final class AppliedWaits: Sendable {
             }
             if let error = state.failed ?? state.failure[target.channel] { return (0, .failed(error)) }
             if let stop = state.stop, !target.isPatient { return (0, .failed(stop)) }
+            if state.waits.count >= IndexLimits.waiters {
+                let why = "\(state.waits.count) callers wait already; try again later"
+                return (0, .failed(IndexError(.unavailable, why)))
+            }
             state.nextID += 1
             state.waits[state.nextID] = (target, promise)
             return (state.nextID, nil)
@@ -107,53 +133,37 @@ final class AppliedWaits: Sendable {
     /// The log's thread has applied a run.
     ///
     /// - Parameter stop: why nothing more is reached for now; nil: it goes on.
-    func applied(nextOffsets: [Int64], barriers: [RecordID], stop: IndexError? = nil) {
-        let ended: [(Promise<Outcome>, Outcome)] = state.withLock { state in
+    /// - Returns: whom to tell.
+    func applied(nextOffsets: [Int64], barriers: [RecordID], stop: IndexError? = nil) -> Ended {
+        state.withLock { state in
             // Most runs bring nothing new to the order.
             let isNew = nextOffsets != state.nextOffsets || stop != state.stop || !barriers.isEmpty
             state.nextOffsets = nextOffsets
             state.stop = stop
-            guard isNew, !state.waits.isEmpty else { return [] }
-            var ended: [(Promise<Outcome>, Outcome)] = []
-            for (id, wait) in state.waits {
-                switch wait.target {
-                case .offset(let channel, let offset, _) where nextOffsets[channel] > offset:
-                    ended.append((wait.promise, .reached))
-                case .barrier(_, let barrier) where barriers.contains(barrier): ended.append((wait.promise, .reached))
-                case .offset, .barrier:
-                    guard let stop, !wait.target.isPatient else { continue }
-                    ended.append((wait.promise, .failed(stop)))
+            guard isNew, !state.waits.isEmpty else { return Ended() }
+            return state.end { target in
+                switch target {
+                case .offset(let channel, let offset, _) where nextOffsets[channel] > offset: .reached
+                case .barrier(_, let barrier) where barriers.contains(barrier): .reached
+                case .offset, .barrier: target.isPatient ? nil : stop.map { .failed($0) }
                 }
-                state.waits[id] = nil
             }
-            return ended
         }
-        for (promise, outcome) in ended { promise.fulfil(outcome) }
     }
 
     /// The barrier will not come.
     func fail(barrier id: RecordID, _ error: IndexError) {
-        let waits = state.withLock { state in
-            let found = state.waits.filter {
-                if case .barrier(_, id) = $0.value.target { true } else { false }
-            }
-            for id in found.keys { state.waits[id] = nil }
-            return found.values.map(\.promise)
+        let ended = state.withLock { state in
+            state.end { if case .barrier(_, id) = $0 { .failed(error) } else { nil } }
         }
-        for wait in waits { wait.fulfil(.failed(error)) }
+        ended.tell()
     }
 
     func fail(channel: Int?, _ error: IndexError) {
-        let failed: [Promise<Outcome>] = state.withLock { state in
+        let ended = state.withLock { state in
             if let channel { state.failure[channel] = error } else { state.failed = error }
-            var failed: [Promise<Outcome>] = []
-            for (id, wait) in state.waits {
-                if let channel, wait.target.channel != channel { continue }
-                failed.append(wait.promise)
-                state.waits[id] = nil
-            }
-            return failed
+            return state.end { channel == nil || $0.channel == channel ? .failed(error) : nil }
         }
-        for promise in failed { promise.fulfil(.failed(error)) }
+        ended.tell()
     }
 }

@@ -90,7 +90,7 @@ final class IndexHandler: LogHandler {
         if let orderer, let update {
             orderer.note(update, applied: Self.steps(of: run.entries, offsets))
         }
-        waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier))
+        waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier)).tell()
         for (channel, error) in halted { halt(channel, error) }
     }
 

@@ -68,6 +68,8 @@ public struct IndexSource: Sendable {
     /// When this node proposes to the order; nil: as is best for the log.
     package var orderTiming: ProposerTiming?
     package var orderRules = OrderRules()
+    /// After which an order record of which the log says nothing no longer counts.
+    package var orderReportTime = IndexLimits.orderReportTime
     /// For the test of a node that is wrong: changes what it proposes.
     package var distortOrder: (@Sendable (OrderRange) -> OrderRange)?
     /// Records applied and records to apply, while the index catches up at open.
@@ -271,6 +273,7 @@ public final class IndexedLog: Sendable {
         await log.close()
         waits.fail(channel: nil, IndexError(.closed, "the store is closed"))
         try? await onOwnThread(named: "index-close") { [self] in
+            handler.watch.join()
             readers.close()
             lister.close()
             checker.close()

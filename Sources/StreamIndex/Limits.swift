@@ -33,6 +33,8 @@ public enum IndexLimits {
     /// as long, up to the longest.
     static let orderBeginPause: Int64 = 250_000_000
     static let longestOrderBeginPause: Int64 = 30_000_000_000
+    /// Callers that wait until something is applied, or ordered; more are refused.
+    static let waiters = 100_000
     /// Events in one page, and bytes of records after which a page ends.
     public static let pageEvents = 512
     public static let pageBytes = 1 << 20
@@ -44,6 +46,8 @@ public enum IndexLimits {
     static let orderStep = 8_192
     /// Order records of this node of which the log has said nothing; more are not written.
     static let unsettledOrderRecords = 4
+    /// After which such a record no longer counts: the log's word of it is lost.
+    static let orderReportTime = Duration.seconds(60)
     /// How long a range of the order may wait here for the records that it speaks of, before their log's end is asked for.
     public static let unappliedRangeDelay = Duration.seconds(2)
     /// Newer events in a conflict.

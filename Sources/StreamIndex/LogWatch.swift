@@ -3,15 +3,16 @@
 
 import EventLog
 import GlobalOrder
-import Synchronization
 
 /// The tasks of a handler that go on beside the log's thread; they end with the store.
 final class LogWatch: Sendable {
-    private struct State {
+    private struct State: Sendable {
         var contact: Task<Void, Never>?
         var interval: Task<Void, Never>?
         var ranges: Task<Void, Never>?
         var isEnded = false
+        /// How many threads look at the handler.
+        var looks = 0
     }
 
     private enum Finding {
@@ -21,7 +22,22 @@ final class LogWatch: Sendable {
         case unknown
     }
 
-    private let state = Mutex(State())
+    private let state = Monitor(State())
+
+    /// Runs on a thread of its own what waits for the handler, which the log's thread holds for a whole commit; nil: the
+    /// watch has ended.
+    @discardableResult
+    private func look<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R? {
+        let isBegun = state.read { state in
+            if !state.isEnded { state.looks += 1 }
+            return !state.isEnded
+        }
+        guard isBegun else { return nil }
+        return try? await onOwnThread(named: "index-watch") { [state] in
+            defer { state.withLock { $0.looks -= 1 } }
+            return body()
+        }
+    }
 
     /// Compares each channel until it has answered; a later doubt begins anew.
     func contactRegained(_ handler: IndexHandler, hold: Int) {
@@ -29,18 +45,23 @@ final class LogWatch: Sendable {
             state.contact?.cancel()
             guard !state.isEnded else { return }
             state.contact = Task {
+                let known = await look { handler.known } ?? []
                 await withTaskGroup(of: Void.self) { group in
-                    for known in handler.known { group.addTask { await Self.settle(known, handler, hold) } }
+                    for known in known { group.addTask { await self.settle(known, handler, hold) } }
                 }
             }
         }
     }
 
-    private static func settle(_ known: KnownChannel, _ handler: IndexHandler, _ hold: Int) async {
+    private func settle(_ known: KnownChannel, _ handler: IndexHandler, _ hold: Int) async {
         while !Task.isCancelled {
-            switch await compare(known, handler) {
-            case .agrees: return handler.goOn(known.channel, after: hold)
-            case .differs(let error): return handler.end(error)
+            switch await Self.compare(known, handler) {
+            case .agrees:
+                await look { handler.goOn(known.channel, after: hold) }
+                return
+            case .differs(let error):
+                await look { handler.end(error) }
+                return
             case .unknown: try? await Task.sleep(for: IndexLimits.comparisonPause)
             }
         }
@@ -53,10 +74,12 @@ final class LogWatch: Sendable {
             state.interval = Task {
                 var before: [Int: Int64] = [:]
                 while (try? await Task.sleep(for: interval)) != nil {
-                    for known in handler.known {
-                        if case .differs(let error) = await Self.compare(known, handler) { return handler.end(error) }
+                    for known in await look({ handler.known }) ?? [] {
+                        guard case .differs(let error) = await Self.compare(known, handler) else { continue }
+                        await look { handler.end(error) }
+                        return
                     }
-                    before = await Self.wakeStalled(handler, before)
+                    before = await wakeStalled(handler, before)
                 }
             }
         }
@@ -64,10 +87,10 @@ final class LogWatch: Sendable {
 
     /// - Parameter before: how far each channel was at the last look.
     /// - Returns: how far they are now.
-    private static func wakeStalled(_ handler: IndexHandler, _ before: [Int: Int64]) async -> [Int: Int64] {
+    private func wakeStalled(_ handler: IndexHandler, _ before: [Int: Int64]) async -> [Int: Int64] {
         var now: [Int: Int64] = [:]
         var suspects: [(channel: Int, offset: Int64, end: Int64)] = []
-        for known in handler.known {
+        for known in await look({ handler.known }) ?? [] {
             now[known.channel] = known.nextOffset
             guard before[known.channel] == known.nextOffset,
                 let end = try? await handler.log.bounds(of: known.channel).upperBound, end > known.nextOffset
@@ -76,7 +99,9 @@ final class LogWatch: Sendable {
         }
         // What was appended just now is on its way.
         if !suspects.isEmpty { try? await Task.sleep(for: IndexLimits.secondOpinion) }
-        for suspect in suspects { handler.wake(suspect.channel, at: suspect.offset, end: suspect.end) }
+        for suspect in suspects {
+            await look { handler.wake(suspect.channel, at: suspect.offset, end: suspect.end) }
+        }
         return now
     }
 
@@ -88,11 +113,11 @@ final class LogWatch: Sendable {
                 var waiting: PlacedRange?
                 var existing: PlacedRange?
                 while (try? await Task.sleep(for: delay)) != nil {
-                    let range = handler.awaitedRange
+                    let range = await look { handler.awaitedRange } ?? nil
                     if let range, range == waiting, range != existing {
                         switch await handler.exists(range) {
                         case true?: existing = range
-                        case false?: handler.isBeyondEnd(range)
+                        case false?: await look { handler.isBeyondEnd(range) }
                         case nil: break
                         }
                     }
@@ -102,6 +127,7 @@ final class LogWatch: Sendable {
         }
     }
 
+    /// Nothing more is looked at.
     func end() {
         state.withLock { state in
             state.isEnded = true
@@ -110,6 +136,9 @@ final class LogWatch: Sendable {
             state.ranges?.cancel()
         }
     }
+
+    /// Blocks until nobody looks at the handler, once it has ended.
+    func join() { state.wait { $0.looks == 0 ? () : nil } }
 
     private static func compare(_ known: KnownChannel, _ handler: IndexHandler) async -> Finding {
         do {

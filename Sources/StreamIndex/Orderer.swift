@@ -15,8 +15,10 @@ final class Orderer: Sendable {
         /// How far each channel was applied.
         var applied: [Int64]
         var flight: (number: UInt64, writeID: UInt64)?
-        /// The write ids of records of which the log has said nothing yet.
-        var unsettled: Set<UInt64> = []
+        /// The write ids of records of which the log has said nothing yet, and when they were written.
+        var unsettled: [UInt64: Int64] = [:]
+        /// Why the log refused one, as it was told last.
+        var refusal: String?
         var isEnded = false
         /// The identity record that was written last, when the next may be, and how long the pause behind it is.
         var beginning: UInt64?
@@ -45,6 +47,7 @@ final class Orderer: Sendable {
     let id: ProposerID
     private let say: IndexSay
     private let timing: ProposerTiming
+    private let reportTime: Int64
     private let distort: (@Sendable (OrderRange) -> OrderRange)?
     private let began = ContinuousClock.now
     private let state: Monitor<State>
@@ -65,6 +68,7 @@ final class Orderer: Sendable {
                     ? 2 * IndexLimits.orderGatherTime : ProposerTiming().takeOverDelay,
                 gatherTime: IndexLimits.orderGatherTime)
         distort = source.distortOrder
+        reportTime = Self.nanoseconds(source.orderReportTime)
         state = Monitor(State(newest: update, applied: applied))
         if let fault = update.fault { say(.error, fault.message) }
     }
@@ -76,6 +80,7 @@ final class Orderer: Sendable {
     /// - Parameter applied: how far channels were applied, in the order in which they were.
     func note(_ update: OrderUpdate, applied: [(channel: Int, next: Int64)]) {
         let now = now
+        var ended = AppliedWaits.Ended()
         let (newFault, isNews): (OrderFault?, Bool) = state.read { state in
             let before = state.newest.fault
             // Of two that cross, the newer counts.
@@ -93,7 +98,7 @@ final class Orderer: Sendable {
             }
             for record in update.seen where record.proposer == id { settle(record.writeID, .seen, &state, at: now) }
             // Under the lock, so that nobody is told of an older state after a newer one.
-            waits.applied(
+            ended = waits.applied(
                 nextOffsets: state.newest.confirmedOffsets, barriers: update.voids.map(Self.barrier),
                 stop: state.newest.stop)
             let newFault = state.newest.fault == before ? nil : state.newest.fault
@@ -101,12 +106,13 @@ final class Orderer: Sendable {
             let isNews = state.waitsUntil == nil || state.hurried > 0 || !update.seen.isEmpty || newFault != nil
             return (newFault, isNews || !update.voided.isEmpty)
         }
+        ended.tell()
         if isNews { state.withLock { _ in } }
         if let newFault { say(.error, newFault.message) }
     }
 
     private func settle(_ writeID: UInt64, _ outcome: ProposalOutcome, _ state: inout State, at now: Int64) {
-        state.unsettled.remove(writeID)
+        state.unsettled[writeID] = nil
         guard let flight = state.flight, flight.writeID == writeID else { return }
         state.proposer?.settled(flight.number, outcome, at: now)
         state.flight = nil
@@ -125,9 +131,20 @@ final class Orderer: Sendable {
                 barrier: Self.barrier(report.tag.number), IndexError(.unavailable, "the void was not written: \(why)"))
         }
         let now = now
-        state.withLock { state in
-            for report in reports { settle(report.tag.number, .failed, &state, at: now) }
+        let refusals: [String] = state.withLock { state in
+            var refusals: [String] = []
+            for report in reports {
+                if !state.isEnded, state.unsettled[report.tag.number] != nil, let why = report.refusal,
+                    why != state.refusal
+                {
+                    state.refusal = why
+                    refusals.append(why)
+                }
+                settle(report.tag.number, .failed, &state, at: now)
+            }
+            return refusals
         }
+        for why in refusals { say(.warning, "the log refused an order record, positions wait: \(why)") }
     }
 
     /// A channel is halted, or, where it is nil, all are: without the order channel nothing is ordered any more.
@@ -222,7 +239,11 @@ final class Orderer: Sendable {
     // MARK: - Its own thread
 
     private var now: Int64 {
-        let (seconds, fraction) = began.duration(to: .now).components
+        Self.nanoseconds(began.duration(to: .now))
+    }
+
+    private static func nanoseconds(_ duration: Duration) -> Int64 {
+        let (seconds, fraction) = duration.components
         return seconds * 1_000_000_000 + fraction / 1_000_000_000
     }
 
@@ -245,14 +266,20 @@ final class Orderer: Sendable {
 
     private func next(_ state: inout State, _ wake: Int64?) -> Turn? {
         if state.isEnded { return .closed }
-        if state.proposer != nil, !state.newest.isBegun {
+        guard var proposer = state.proposer else { return nil }
+        if !state.newest.isBegun {
             state.waitsUntil = nil
             if now >= state.beginAt { return .begin }
             return state.beginAt == wake ? nil : .wait(until: state.beginAt)
         }
         // What the log does not take is not heaped up.
-        guard var proposer = state.proposer, state.unsettled.count < IndexLimits.unsettledOrderRecords else {
-            return nil
+        if state.unsettled.count >= IndexLimits.unsettledOrderRecords {
+            let forgotten = now - reportTime
+            state.unsettled = state.unsettled.filter { $0.value > forgotten }
+        }
+        if state.unsettled.count >= IndexLimits.unsettledOrderRecords {
+            let until = state.unsettled.values.min().map { $0 + reportTime }
+            return until == wake ? nil : .wait(until: until)
         }
         defer { state.proposer = proposer }
         switch proposer.step(at: now) {
@@ -313,9 +340,9 @@ final class Orderer: Sendable {
                 return false
             }
             // One that was given up, and that the log did not get to yet.
-            if let old = state.flight, log.withdraw(LogTag(number: old.writeID)) { state.unsettled.remove(old.writeID) }
+            if let old = state.flight, log.withdraw(LogTag(number: old.writeID)) { state.unsettled[old.writeID] = nil }
             state.flight = (proposal.number, writeID)
-            state.unsettled.insert(writeID)
+            state.unsettled[writeID] = now
             return !state.isEnded
         }
         guard isWanted else { return }
@@ -323,5 +350,16 @@ final class Orderer: Sendable {
             OrderRecord(proposer: id, ranges: ranges), writeID: writeID, partitions: channel,
             store: store.identity.store)
         log.append(LogRecord(key: [], value: value), to: channel, tag: LogTag(number: writeID))
+    }
+}
+
+extension TagReport {
+    /// Why the record is not taken, where trying again does not help.
+    fileprivate var refusal: String? {
+        switch outcome {
+        case .notStored(.tooLarge): "it is too large"
+        case .notStored(.failed(let why)): why
+        case .notStored(.temporary), .unknown: nil
+        }
     }
 }

@@ -9,8 +9,8 @@ extension EventStore {
     /// for try await event in store.readAll() { … }
     /// ```
     /// - Parameter deadline: how long that may take: more than nothing.
-    /// - Throws: `StoreError`: `unavailable` where the deadline passes, `disputed` where positions have stopped, `closed`;
-    ///   `CancellationError`.
+    /// - Throws: `StoreError`: `unavailable` where the deadline passes, `disputed` where positions have stopped, `halted` where a partition
+    ///   or the order topic has, `closed`; `CancellationError`.
     public func waitUntilOrdered(deadline: Duration = .seconds(30)) async throws {
         do {
             try await index.waitUntilAppliedIsOrdered(deadline: min(deadline, .seconds(86_400)))
@@ -149,7 +149,8 @@ extension OrderedContent {
 
 /// Why an order record was not declared void, or that nobody knows.
 public enum OrderVoidError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Nothing was written: the order holds no range of this record and partition. The text says why.
+    /// Nothing was declared void: the order holds no range of this record and partition. The text says why. Where that
+    /// is known before, nothing is written; where another void came first, what was written means nothing.
     case nothingPlaced(String)
     /// It was written, but this node did not see it applied before the deadline. It may still take effect; to repeat it
     /// is harmless.

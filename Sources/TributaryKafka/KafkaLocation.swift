@@ -142,7 +142,13 @@ public struct KafkaLocation: Sendable {
     fileprivate func createAll() async throws {
         if try await createTopics()[eventsTopic] != nil { return }
         let log = try await KafkaLog.open(place)
-        let end = try? await log.bounds(of: 0).upperBound
+        let end: Int64
+        do {
+            end = try await log.bounds(of: 0).upperBound
+        } catch {
+            await log.close()
+            throw error
+        }
         await log.close()
         if end != 0 {
             throw LogError(
