@@ -58,8 +58,8 @@ final class AppliedWaits: Sendable {
     private let state: Mutex<State>
     private let count = Atomic<Int>(0)
 
-    init(nextOffsets: [Int64]) {
-        state = Mutex(State(nextOffsets: nextOffsets))
+    init(nextOffsets: [Int64], stop: IndexError? = nil) {
+        state = Mutex(State(nextOffsets: nextOffsets, stop: stop))
     }
 
     /// How far each channel is.

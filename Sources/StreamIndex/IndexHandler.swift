@@ -251,7 +251,7 @@ final class IndexHandler: LogHandler {
     /// The range of the order that waits here for records; nil: none does.
     var awaitedRange: PlacedRange? {
         state.withLock { state in
-            guard state.failure == nil, let order = state.applier.order else { return nil }
+            guard state.failure == nil, !state.isLost, let order = state.applier.order else { return nil }
             return try? order.nextUnapplied(state.applier.lanes)
         }
     }

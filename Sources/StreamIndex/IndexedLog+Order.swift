@@ -93,6 +93,15 @@ extension IndexedLog {
             halted: orderHalt?.message)
     }
 
+    /// Finds out now whether the order speaks of records that do not exist, which shows after a while by itself.
+    public func lookAtOrder() async {
+        let handler = handler
+        guard orderer != nil, let range = try? await onOwnThread(named: "index-order", { handler.awaitedRange }),
+            await handler.exists(range) == false
+        else { return }
+        try? await onOwnThread(named: "index-order") { handler.isBeyondEnd(range) }
+    }
+
     /// Waits until the record at `offset` is ordered, and this node agrees with what the order says of it.
     ///
     /// - Parameter despiteFault: waits also where positions have stopped: a void may come.

@@ -57,7 +57,7 @@ final class Orderer: Sendable {
         self.log = log
         self.store = store
         channel = store.identity.partitions
-        waits = AppliedWaits(nextOffsets: update.confirmedOffsets)
+        waits = AppliedWaits(nextOffsets: update.confirmedOffsets, stop: update.stop)
         id = source.opened.copy?.node.proposerID() ?? .random()
         say = source.say
         // Nobody else can be ordering where nobody else writes.

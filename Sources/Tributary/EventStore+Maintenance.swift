@@ -86,6 +86,7 @@ extension EventStore {
     ) async throws -> VerifyReport {
         let copy = opened.indexDirectory.map { $0 + ".verify" }
         return try await translated {
+            await index.lookAtOrder()
             let order = index.orderSummary
             let summaries = try await index.partitionSummaries()
             let comparison = try await index.compare(directory: copy) {

@@ -33,6 +33,7 @@ extension EventStore {
     /// - Throws: `StoreError`.
     public func orderStatus() async throws -> GlobalOrderStatus {
         try await translated {
+            await index.lookAtOrder()
             // The order first: what is applied only grows.
             let order = index.orderSummary
             return try orderStatus(order, try await index.partitionSummaries())

@@ -38,6 +38,7 @@ func runVerify(_ arguments: Arguments, _ context: Context) async throws -> ExitC
         for problem in report.problems { StandardError.line(problem) }
         if report.problems.isEmpty {
             try written.get()
+            if let fault = report.order?.fault { throw Failure(.unavailable, fault.forPeople) }
             if let halted = report.order?.halted { throw Failure(.unavailable, halted) }
             return .done
         }
