@@ -58,7 +58,11 @@ final class AppliedWaits: Sendable {
     private let state: Mutex<State>
     private let count = Atomic<Int>(0)
 
-    init(nextOffsets: [Int64]) {
+    private let limit: Int
+
+    /// - Parameter limit: of callers that wait; more are refused.
+    init(nextOffsets: [Int64], limit: Int = IndexLimits.waiters) {
+        self.limit = limit
         state = Mutex(State(nextOffsets: nextOffsets))
     }
 
@@ -97,7 +101,7 @@ final class AppliedWaits: Sendable {
             }
             if let error = state.failed ?? state.failure[target.channel] { return (0, .failed(error)) }
             if let stop = state.stop, !target.isPatient { return (0, .failed(stop)) }
-            if state.waits.count >= IndexLimits.waiters {
+            if state.waits.count >= limit {
                 let why = "\(state.waits.count) callers wait already; try again later"
                 return (0, .failed(IndexError(.unavailable, why)))
             }
