@@ -187,6 +187,7 @@ import Testing
                 event(), to: try StreamName("S-2"), acknowledge: .ordered, deadline: .seconds(3_600))
         }
         try await log.waitUntilMissing(4)
+        try await waitForWaiters(1, at: store)
         log.tell(.damaged(channel: 4, "a test"))
         #expect(try await waiting.value.positions == nil)
         let token = try await store.append(event(), to: try StreamName("S-3")).token
