@@ -49,9 +49,10 @@ public final class KafkaProducer: Sendable {
 
         var isIdle: Bool { outbox.waitingCount == 0 && outbox.inFlightRecords == 0 && refused.isEmpty }
 
-        /// Whether reports may be late: nobody awaits one, and no record waits for room.
+        /// Whether reports may be late: nobody awaits one, and no record waits for room, or soon will.
         var isUnhurried: Bool {
-            awaited.isEmpty && !outbox.isBlocked && refused.isEmpty && closeBy == nil
+            awaited.isEmpty && refused.isEmpty && closeBy == nil && !outbox.isBlocked
+                && outbox.inFlightRecords < KafkaLimits.flightOfAPartition
         }
     }
 

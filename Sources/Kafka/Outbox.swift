@@ -137,7 +137,8 @@ struct Outbox: Sendable {
         var batch: [Sent] = []
         var bytes = 0
         while bytes < KafkaLimits.batchBytes, batch.count < KafkaLimits.batchRecords,
-            let (record, tag) = lanes[number].waiting.first {
+            let (record, tag) = lanes[number].waiting.first
+        {
             let (records, all) = (inFlightRecords + batch.count, inFlightBytes + bytes + record.byteCount)
             guard records < KafkaLimits.inFlightRecords, records == 0 || all <= KafkaLimits.inFlightBytes else {
                 return (batch, false)

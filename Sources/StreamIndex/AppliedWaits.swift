@@ -57,8 +57,10 @@ final class AppliedWaits: Sendable {
 
     private let state: Mutex<State>
     private let count = Atomic<Int>(0)
+    private let limit: Int
 
-    init(nextOffsets: [Int64], stop: IndexError? = nil) {
+    init(nextOffsets: [Int64], stop: IndexError? = nil, limit: Int = IndexLimits.waiters) {
+        self.limit = limit
         state = Mutex(State(nextOffsets: nextOffsets, stop: stop))
     }
 
@@ -97,7 +99,7 @@ final class AppliedWaits: Sendable {
             }
             if let error = state.failed ?? state.failure[target.channel] { return (0, .failed(error)) }
             if let stop = state.stop, !target.isPatient { return (0, .failed(stop)) }
-            if state.waits.count >= IndexLimits.waiters {
+            if state.waits.count >= limit {
                 let why = "\(state.waits.count) callers wait already; try again later"
                 return (0, .failed(IndexError(.unavailable, why)))
             }

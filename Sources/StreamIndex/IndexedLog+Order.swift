@@ -96,10 +96,10 @@ extension IndexedLog {
     /// Finds out now whether the order speaks of records that do not exist, which shows after a while by itself.
     public func lookAtOrder() async {
         let handler = handler
-        guard orderer != nil, let range = try? await onOwnThread(named: "index-order", { handler.awaitedRange }),
+        guard orderer != nil, let range = await handler.watch.look({ handler.awaitedRange }) ?? nil,
             await handler.exists(range) == false
         else { return }
-        try? await onOwnThread(named: "index-order") { handler.isBeyondEnd(range) }
+        await handler.watch.look { handler.isBeyondEnd(range) }
     }
 
     /// Waits until the record at `offset` is ordered, and this node agrees with what the order says of it.

@@ -27,7 +27,7 @@ final class LogWatch: Sendable {
     /// Runs on a thread of its own what waits for the handler, which the log's thread holds for a whole commit; nil: the
     /// watch has ended.
     @discardableResult
-    private func look<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R? {
+    func look<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R? {
         let isBegun = state.read { state in
             if !state.isEnded { state.looks += 1 }
             return !state.isEnded

@@ -134,7 +134,9 @@ final class Orderer: Sendable {
         let refusals: [String] = state.withLock { state in
             var refusals: [String] = []
             for report in reports {
-                if !state.isEnded, state.unsettled[report.tag.number] != nil, let why = report.refusal,
+                let isOurs =
+                    state.unsettled[report.tag.number] != nil || state.beginning == report.tag.number
+                if !state.isEnded, isOurs, let why = report.refusal,
                     why != state.refusal
                 {
                     state.refusal = why

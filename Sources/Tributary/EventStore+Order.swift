@@ -9,8 +9,8 @@ extension EventStore {
     /// for try await event in store.readAll() { … }
     /// ```
     /// - Parameter deadline: how long that may take: more than nothing.
-    /// - Throws: `StoreError`: `unavailable` where the deadline passes, `disputed` where positions have stopped, `halted` where a partition
-    ///   or the order topic has, `closed`; `CancellationError`.
+    /// - Throws: `StoreError`: `unavailable` where the deadline passes or too many callers wait, `disputed` where
+    ///   positions have stopped, `halted` where a partition or the order topic has, `closed`; `CancellationError`.
     public func waitUntilOrdered(deadline: Duration = .seconds(30)) async throws {
         do {
             try await index.waitUntilAppliedIsOrdered(deadline: min(deadline, .seconds(86_400)))

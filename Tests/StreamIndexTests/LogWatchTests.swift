@@ -236,6 +236,26 @@ import Testing
         }
     }
 
+    /// What the watch asks the handler for waits while a run is being written, but not on Swift's own threads.
+    @Test func aWatchThatWaitsForTheHandlerHoldsNobodyUp() async throws {
+        try await withIndex { index, log in
+            let (isHeld, isOver) = (Monitor(false), Monitor(false))
+            let handler = index.handler
+            async let wasLetGo = onOwnThread(named: "held-handler") {
+                handler.betweenRuns {
+                    isHeld.withLock { $0 = true }
+                    // Let go after a while, so that this test can fail.
+                    return isOver.wait(until: .now + .seconds(20)) { $0 ? true : nil } ?? false
+                }
+            }
+            try await onOwnThread(named: "held-wait") { isHeld.wait { $0 ? () : nil } }
+            for _ in 0..<32 { handler.watch.contactRegained(handler, hold: -1) }
+            for _ in 0..<32 { await Task { await Task.yield() }.value }
+            isOver.withLock { $0 = true }
+            #expect(try await wasLetGo)
+        }
+    }
+
     /// A log that delivers nothing twice of its own accord loses nothing.
     @Test func nothingIsLostWhileContactComesAndGoes() async throws {
         let records = InMemoryRecords(partitions: 3)

@@ -12,13 +12,16 @@ import Testing
 /// Nodes that hang, stop and lie, and what becomes of the order.
 @Suite(.timeLimit(.minutes(2))) struct OrderFaultTests {
     /// Opens nodes, the first of which hangs where it is told to.
-    private func hanging(_ nodes: OrderNodes) async throws -> (EventStore, HangingLog) {
+    private func hanging(
+        _ nodes: OrderNodes, told: NodeWorld.Told = NodeWorld.Told()
+    ) async throws -> (EventStore, HangingLog) {
         let box = Mutex<HangingLog?>(nil)
-        let store = try await nodes.open(log: { inner in
-            let log = HangingLog(inner)
-            box.withLock { $0 = log }
-            return log
-        })
+        let store = try await nodes.open(
+            log: { inner in
+                let log = HangingLog(inner)
+                box.withLock { $0 = log }
+                return log
+            }, told: told)
         return (store, try #require(box.withLock { $0 }))
     }
 
@@ -158,6 +161,7 @@ import Testing
             try await bad.index.waitUntilOrdered(
                 next.token.offset, in: partition, until: .now + .seconds(3_600), despiteFault: true)
         }
+        try await waitForWaiters(2, at: bad)
         isHeld.withLock { $0 = false }
         let error = await #expect(throws: IndexError.self) { try await waiting.value }
         #expect(error?.code == .disputed)
@@ -183,6 +187,7 @@ import Testing
                 event(), to: try StreamName("S-2"), acknowledge: .ordered, deadline: .seconds(3_600))
         }
         try await log.waitUntilMissing(4)
+        try await waitForWaiters(1, at: store)
         log.tell(.damaged(channel: 4, "a test"))
         #expect(try await waiting.value.positions == nil)
         let token = try await store.append(event(), to: try StreamName("S-3")).token
@@ -204,6 +209,7 @@ import Testing
             try await store.index.waitUntilOrdered(
                 token.offset, in: Int(token.partition), until: .now + .seconds(3_600), despiteFault: true)
         }
+        try await waitForWaiters(1, at: store)
         log.tell(.failed("a test"))
         let error = await #expect(throws: IndexError.self) { try await waiting.value }
         #expect(error == IndexError(.unavailable, "a test"))
@@ -224,6 +230,7 @@ import Testing
         let waiting = Task {
             try await one.index.waitUntilOrdered(token.offset, in: 1, until: .now + .seconds(3_600))
         }
+        try await waitForWaiters(1, at: one)
         log.tell(.damaged(channel: 2, "a test"))
         let error = await #expect(throws: IndexError.self) { try await waiting.value }
         #expect(error == IndexError(.halted, "partition 2 is halted: a test"))
@@ -245,6 +252,42 @@ import Testing
         log.tell(.tags(reports))
         try await settle(store)
         try await check(store)
+        await store.close()
+    }
+
+    /// What the log says of order records can be lost: then they stop counting after a while.
+    @Test func ordersGoOnAfterReportsThatNeverCame() async throws {
+        var nodes = OrderNodes()
+        nodes.timing = ProposerTiming(takeOverDelay: 1_000_000, flightTime: 1_000_000, pauseAfterFailure: 1_000_000)
+        nodes.reportTime = .milliseconds(50)
+        let (store, log) = try await hanging(nodes)
+        #expect(try await store.append(event(), to: try StreamName("S"), acknowledge: .ordered).positions != nil)
+        log.swallow(4)
+        try await store.append(event(), to: try StreamName("S"))
+        try await log.waitUntilSwallowed(IndexLimits.unsettledOrderRecords)
+        log.swallow(nil)
+        try await settle(store)
+        try await check(store)
+        await store.close()
+    }
+
+    /// Why order records are refused is told, and not again with each.
+    @Test func aRefusedOrderRecordIsTold() async throws {
+        let told = NodeWorld.Told()
+        let (store, log) = try await hanging(OrderNodes(), told: told)
+        #expect(try await store.append(event(), to: try StreamName("S"), acknowledge: .ordered).positions != nil)
+        log.swallow(4)
+        try await store.append(event(), to: try StreamName("S"))
+        let reasons: [NotStoredReason] = [.temporary("no"), .failed("one"), .failed("one"), .tooLarge, .tooLarge]
+        for (number, reason) in reasons.enumerated() {
+            try await log.waitUntilSwallowed(number + 1)
+            log.tell(.tags([TagReport(tag: log.swallowed[number], outcome: .notStored(reason))]))
+        }
+        let lines = told.lines.withLock { $0 }.filter { $0.contains("refused an order record") }
+        #expect(lines.count == 2 && lines[0].hasSuffix(": one") && lines[1].hasSuffix(": it is too large"), "\(lines)")
+        log.swallow(nil)
+        log.tell(.tags(log.swallowed.map { TagReport(tag: $0, outcome: .notStored(.temporary("a test"))) }))
+        try await settle(store)
         await store.close()
     }
 

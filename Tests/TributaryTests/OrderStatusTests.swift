@@ -135,9 +135,12 @@ import Testing
         let store = try await nodes.open()
         try await append(10, to: store)
         nodes.isWrong.withLock { $0 = true }
-        let stuck = try await store.append(
-            event(), to: try StreamName("S-1"), acknowledge: .ordered, deadline: .milliseconds(500))
-        #expect(stuck.positions == nil)
+        let token = try await store.append(event(), to: try StreamName("S-1")).token
+        let stopped = await #expect(throws: IndexError.self) {
+            try await store.index.waitUntilOrdered(
+                token.offset, in: Int(token.partition), until: .now + .seconds(3_600))
+        }
+        #expect(stopped?.code == .disputed)
         let order = try await store.orderStatus()
         let fault = try #require(order.fault)
         #expect(order.head == 21 && fault.position == 21 && order.lag == 1)

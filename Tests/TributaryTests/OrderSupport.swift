@@ -14,6 +14,8 @@ struct OrderNodes {
     /// Where nodes with a name keep their directories.
     var path = ""
     var rules = OrderRules()
+    /// After which an order record of which the log says nothing no longer counts.
+    var reportTime = Duration.seconds(60)
     var timing = ProposerTiming(takeOverDelay: 20_000_000, flightTime: 200_000_000, pauseAfterFailure: 1_000_000)
 
     init(partitions: Int = 4) {
@@ -29,7 +31,7 @@ struct OrderNodes {
         log wrap: @escaping @Sendable (any RecordLog) -> any RecordLog = { $0 },
         told: NodeWorld.Told = NodeWorld.Told(), distort: (@Sendable (OrderRange) -> OrderRange)? = nil
     ) async throws -> EventStore {
-        let (rules, timing) = (rules, timing)
+        let (rules, timing, reportTime) = (rules, timing, reportTime)
         var options = StoreOptions { line in told.lines.withLock { $0.append(line.message) } }
         options.adjustSource = { source in
             source.orderTiming = timing
@@ -37,6 +39,7 @@ struct OrderNodes {
             source.comparesEvery = .milliseconds(20)
             source.rangeDelay = .milliseconds(20)
             source.orderRules = rules
+            source.orderReportTime = reportTime
         }
         return try await EventStore.open(location(node, seed, wrap), options: options)
     }
@@ -150,6 +153,12 @@ final class ReadUntilError {
     }
 }
 
+/// Returns once so many wait for positions.
+func waitForWaiters(_ count: Int, at store: EventStore) async throws {
+    let waits = try #require(store.index.orderer).waits
+    while waits.waiting < count { await Task.yield() }
+}
+
 /// A log whose delivery of single channels can hang.
 final class HangingLog: RecordLog {
     private struct State {
@@ -182,6 +191,12 @@ final class HangingLog: RecordLog {
     func swallow(_ channel: Int?) { state.withLock { $0.swallowing = channel } }
 
     var swallowed: [LogTag] { state.read { $0.swallowed } }
+
+    func waitUntilSwallowed(_ count: Int) async throws {
+        try await onOwnThread(named: "hanging-wait") { [state] in
+            state.wait { $0.swallowed.count >= count ? () : nil }
+        }
+    }
 
     func tell(_ event: LogEvent) {
         let handler = state.read { $0.handler }
