@@ -32,7 +32,8 @@ enum KafkaBenchmark: Benchmark {
         let name = "bench-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let location = KafkaLocation(servers, store: name, index: index?.place("index"))
         let bare = KafkaLocation(servers, store: name + "-bare")
-        let topics = [name + ".events", name + "-bare.events"]
+        let names = [name, name + "-bare"]
+        let topics = names.map { $0 + ".events" } + (settings["partitions"] > 1 ? names.map { $0 + ".order" } : [])
         for location in [location, bare] { try await location.createTopics(partitions: settings["partitions"]) }
         let store = try await EventStore.open(.kafka(location))
         let peer = try BareKafka(

@@ -16,6 +16,8 @@ struct OrderNodes {
     var rules = OrderRules()
     /// After which an order record of which the log says nothing no longer counts.
     var reportTime = Duration.seconds(60)
+    /// After which a node asks whether the records exist that the order speaks of.
+    var rangeDelay = Duration.milliseconds(20)
     var timing = ProposerTiming(takeOverDelay: 20_000_000, flightTime: 200_000_000, pauseAfterFailure: 1_000_000)
 
     init(partitions: Int = 4) {
@@ -31,13 +33,13 @@ struct OrderNodes {
         log wrap: @escaping @Sendable (any RecordLog) -> any RecordLog = { $0 },
         told: NodeWorld.Told = NodeWorld.Told(), distort: (@Sendable (OrderRange) -> OrderRange)? = nil
     ) async throws -> EventStore {
-        let (rules, timing, reportTime) = (rules, timing, reportTime)
+        let (rules, timing, reportTime, rangeDelay) = (rules, timing, reportTime, rangeDelay)
         var options = StoreOptions { line in told.lines.withLock { $0.append(line.message) } }
         options.adjustSource = { source in
             source.orderTiming = timing
             source.distortOrder = distort
             source.comparesEvery = .milliseconds(20)
-            source.rangeDelay = .milliseconds(20)
+            source.rangeDelay = rangeDelay
             source.orderRules = rules
             source.orderReportTime = reportTime
         }

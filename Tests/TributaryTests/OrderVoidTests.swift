@@ -103,6 +103,12 @@ import Testing
             while liar.next.withLock({ $0 != nil }) { try await bad.append(event(), to: name) }
             let message = try await fault(of: good).message
             #expect(message.contains("records that the partition does not have"))
+            // One that has just been opened is asked.
+            nodes.rangeDelay = .seconds(3_600)
+            let late = try await nodes.open()
+            #expect(try await late.orderStatus().fault?.message == message)
+            await late.close()
+            nodes.rangeDelay = .milliseconds(20)
             await good.close()
             good = try await nodes.open("a")
             let fault = try #require(good.index.orderSummary?.fault)
