@@ -84,7 +84,7 @@ struct Row: Sendable {
 
     static func header(_ operation: String) -> String {
         pad("", 44)
-            + ["\(operation)s/s", "events/s", "p50 us", "p90 us", "p99 us", "max us"]
+            + ["\(operation)s/s", "events/s", "CPU us/\(operation)", "p50 us", "p90 us", "p99 us", "max us"]
             .map { right($0, $0.hasPrefix("CPU") ? 14 : 11) }.joined()
     }
 
