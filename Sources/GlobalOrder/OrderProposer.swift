@@ -90,6 +90,8 @@ public struct OrderProposer: Sendable {
     private let patience: Int64
     private var partitions: [Partition]
     private var waiting: [Run] = []
+    /// Whether the last of `waiting` was there when something was proposed.
+    private var isProposed = false
     /// Whether something applied found no room in `waiting`.
     private var isFull = false
     /// Who leads; nil while nobody has ordered anything.
@@ -181,6 +183,7 @@ public struct OrderProposer: Sendable {
         let proposal = OrderProposal(number: nextNumber, ranges: ranges)
         flight = Flight(number: nextNumber, until: now + timing.flightTime, ranges: ranges)
         nextNumber += 1
+        isProposed = true
         return .propose(proposal)
     }
 
@@ -193,10 +196,12 @@ public struct OrderProposer: Sendable {
         let partition = partitions[index]
         guard partition.applied > max(partition.queued, partition.ordered) else { return }
         // Runs are joined only within a part of the delay, so that each knows how long its oldest offset has waited.
-        if let last = waiting.last, last.partition == index, now - last.since < timing.takeOverDelay / 4 {
+        // What comes after a proposal gathers anew.
+        if let last = waiting.last, last.partition == index, !isProposed, now - last.since < timing.takeOverDelay / 4 {
             waiting[waiting.count - 1].end = partition.applied
         } else if waiting.count < OrderLimits.waitingRuns {
             waiting.append(Run(partition: index, end: partition.applied, since: now))
+            isProposed = false
         } else {
             isFull = true
             return
@@ -213,21 +218,25 @@ public struct OrderProposer: Sendable {
         waiting.insert(Run(partition: index, end: partition.applied, since: now), at: 0)
     }
 
-    /// For each partition when this node may propose what waits of it; nil: not at all.
+    /// For each partition when this node may propose what waits of it; nil: not at all. What gathers goes together.
     private func dueTimes() -> [Int64?] {
         var times = [Int64?](repeating: nil, count: partitions.count)
         let gatherTime = isHurried ? 0 : timing.gatherTime
+        let leads = leader == nil || leader == id
+        var oldest: Int64?
         for run in waiting where run.partition != faultyPartition {
             // Runs of one partition are in the order of time, but for what was reopened; the first counts.
             guard times[run.partition] == nil else { continue }
             let partition = partitions[run.partition]
             if partition.yields {
                 times[run.partition] = run.since + 2 * patience
-            } else if partition.newestProposer == id {
-                times[run.partition] = run.since + gatherTime
+            } else if partition.newestProposer == id || leads {
+                let since = min(oldest ?? run.since, run.since)
+                oldest = since
+                let isOwn = partition.newestProposer == id
+                times[run.partition] = max(since + gatherTime, isOwn ? .min : partition.notBefore)
             } else {
-                let leads = leader == nil || leader == id
-                times[run.partition] = max(run.since + (leads ? gatherTime : patience), partition.notBefore)
+                times[run.partition] = max(run.since + patience, partition.notBefore)
             }
         }
         return times

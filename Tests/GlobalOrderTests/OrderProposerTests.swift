@@ -63,13 +63,36 @@ private let timing = ProposerTiming(takeOverDelay: 100, flightTime: 1_000, pause
         proposer.applied(partition: 0, next: 5, at: 6)
         proposer.applied(partition: 1, next: 1, at: 6)
         #expect(proposer.step(at: 7) == .wait(until: 8))
-        // What came later goes along where its partition is due; the other has its own time.
-        #expect(ranges(proposer.step(at: 8)) == ["0: 1...4"])
-        proposer.ordered(state((5, me), (0, nil)), at: 9)
-        proposer.settled(0, .seen, at: 9)
-        #expect(proposer.step(at: 9) == .wait(until: 13))
+        // What came later goes along, also that of other partitions.
+        #expect(ranges(proposer.step(at: 8)) == ["0: 1...4", "1: 0...0"])
+        // What comes now does not.
+        proposer.applied(partition: 1, next: 3, at: 9)
+        proposer.ordered(state((5, me), (1, me)), at: 10)
+        proposer.settled(0, .seen, at: 10)
+        #expect(proposer.step(at: 10) == .wait(until: 16))
         proposer.isHurried = true
-        #expect(ranges(proposer.step(at: 9)) == ["1: 0...0"])
+        #expect(ranges(proposer.step(at: 10)) == ["1: 1...2"])
+    }
+
+    @Test func aStreamOfRecordsIsProposedOnceInEachTimeOfGathering() {
+        var proposer = OrderProposer(
+            id: me, order: state((0, me), (0, me)), random: 25,
+            timing: ProposerTiming(takeOverDelay: 1_000, flightTime: 1_000, pauseAfterFailure: 10, gatherTime: 10))
+        var proposals: [Int64] = []
+        var flight: (number: UInt64, next: [Int64])?
+        for now in Int64(1)...100 {
+            let next = [now / 2 + now % 2, now / 2]
+            for partition in 0..<2 { proposer.applied(partition: partition, next: next[partition], at: now) }
+            if let landed = flight, proposals.last.map({ $0 + 2 }) == now {
+                proposer.ordered(state((landed.next[0], me), (landed.next[1], me)), at: now)
+                proposer.settled(landed.number, .seen, at: now)
+                flight = nil
+            }
+            guard case .propose(let proposal) = proposer.step(at: now) else { continue }
+            proposals.append(now)
+            flight = (proposal.number, next)
+        }
+        #expect(proposals == [11, 22, 33, 44, 55, 66, 77, 88, 99])
     }
 
     @Test func pausesGrowWhileRecordsFail() {
