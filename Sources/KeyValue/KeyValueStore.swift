@@ -69,9 +69,9 @@ public final class KeyValueStore: @unchecked Sendable {
         let settings = rocksdb_options_create()
         defer { rocksdb_options_destroy(settings) }
         options = rocksdb_options_create()
-        // `close` flushes where there is room; RocksDB's own flush at its end would not look. C has no call for it.
+        // C has no calls for these.
         var refusal: UnsafeMutablePointer<CChar>?
-        rocksdb_get_options_from_string(settings, "avoid_flush_during_shutdown=true", options, &refusal)
+        rocksdb_get_options_from_string(settings, Self.moreOptions, options, &refusal)
         precondition(refusal == nil, "RocksDB knows the option")
         tableOptions = rocksdb_block_based_options_create()
         cache = rocksdb_cache_create_lru(limits.cacheBytes)
@@ -104,6 +104,11 @@ public final class KeyValueStore: @unchecked Sendable {
         }
         db = opened
     }
+
+    /// `close` flushes where there is room; RocksDB's own flush at its end would not look. And a key's place in memory is
+    /// sought from that of the last key with the same first bytes, which are a stream's, or a block's before it.
+    private static let moreOptions =
+        "avoid_flush_during_shutdown=true;memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.9"
 
     /// RocksDB makes a file for its write-ahead log at every open, also where nothing is ever written to it, and leaves it
     /// behind where nothing was flushed.
