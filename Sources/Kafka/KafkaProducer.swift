@@ -197,34 +197,30 @@ public final class KafkaProducer: Sendable {
     /// the first.
     private static func produce(_ batch: [Outbox.Sent], _ client: KafkaClient) -> [rd_kafka_resp_err_t] {
         guard batch.count > 1 else { return batch.map { produce($0.record, $0.tag, client) } }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(batch.reduce(1) { $0 + $1.record.byteCount })
-        var messages: [rd_kafka_message_t] = []
-        messages.reserveCapacity(batch.count)
-        for (record, tag) in batch {
+        var messages = batch.map { record, tag in
             var message = rd_kafka_message_t()
-            message.key_len = record.key?.count ?? 0
-            message.len = record.value?.count ?? 0
+            (message.payload, message.len) = copy(record.value)
+            (message.key, message.key_len) = copy(record.key)
             message._private = UnsafeMutableRawPointer(bitPattern: UInt(tag))
-            messages.append(message)
-            if let key = record.key { bytes += key }
-            if let value = record.value { bytes += value }
+            return message
         }
-        // Empty is not null: it needs an address too.
-        bytes.append(0)
-        bytes.withUnsafeMutableBytes { bytes in
-            var place = bytes.baseAddress
-            for (number, sent) in batch.enumerated() {
-                if sent.record.key != nil { messages[number].key = place }
-                place = place.map { $0 + messages[number].key_len }
-                if sent.record.value != nil { messages[number].payload = place }
-                place = place.map { $0 + messages[number].len }
-            }
-            let (topic, partition) = (batch[0].record.topic, Int32(clamping: batch[0].record.partition))
-            rd_kafka_produce_batch(
-                client.topics[topic].pointer, partition, RD_KAFKA_MSG_F_COPY, &messages, Int32(messages.count))
+        let (topic, partition) = (batch[0].record.topic, Int32(clamping: batch[0].record.partition))
+        // The library takes the values as they are, and frees them; keys it copies.
+        rd_kafka_produce_batch(
+            client.topics[topic].pointer, partition, RD_KAFKA_MSG_F_FREE, &messages, Int32(messages.count))
+        for message in messages {
+            free(message.key)
+            if message.err != RD_KAFKA_RESP_ERR_NO_ERROR { free(message.payload) }
         }
         return messages.map(\.err)
+    }
+
+    /// Memory of C's; null for nil only.
+    private static func copy(_ bytes: [UInt8]?) -> (UnsafeMutableRawPointer?, Int) {
+        guard let bytes else { return (nil, 0) }
+        guard let memory = malloc(max(1, bytes.count)) else { preconditionFailure("there is no memory") }
+        bytes.withUnsafeBytes { if let start = $0.baseAddress { memory.copyMemory(from: start, byteCount: $0.count) } }
+        return (memory, bytes.count)
     }
 
     private static func produce(_ record: KafkaRecord, _ tag: UInt64, _ client: KafkaClient) -> rd_kafka_resp_err_t {
