@@ -266,10 +266,11 @@ final class Applier {
         lanes[entry.channel].state.nonceLow = identity.nonce.low
         guard entry.channel == 0, entry.offset == 0 else { return }
         // The store's creation record is, by definition, the event at position 0.
-        let slot = try slot(of: NameKey(SystemStream.storeName), partition: 0)
+        let name = NameKey(SystemStream.storeName)
+        let slot = try knownSlot(of: name) ?? newSlot(of: name, partition: 0)
         putRecord(of: slot.state.number, firstVersion: 0, eventCount: 1, entry)
         let type = SystemStream.storeCreated
-        try addEvent(type: type.span, category: nil, entry)
+        try addEvents(1, type: type.span, category: nil, entry)
         slot.state.facts.current = 0
         markDirty(slot)
         lanes[0].state.streams += 1
@@ -286,9 +287,7 @@ final class Applier {
         let firstSequence = lanes[entry.channel].state.nextSequence
         switch decision {
         case .accepted, .cancelled, .conflict(_, killsAttempt: true):
-            var slot = known
-            if slot == nil { slot = try self.slot(of: name, partition: entry.channel) }
-            guard let slot else { preconditionFailure("a stream that a record changes has a slot") }
+            let slot = known ?? newSlot(of: name, partition: entry.channel)
             slot.state.facts = before.applying(decision, of: header)
             markDirty(slot)
             if case .accepted(let firstVersion) = decision {
@@ -322,8 +321,20 @@ final class Applier {
         let category = isMetadata ? nil : SystemStream.category(of: slot.name.bytes)
         var cursor = EventCursor(body: body)
         let record = bytes.extracting(entry.value ?? 0..<0)
+        // Events in a row mostly are of one type.
+        var row: (type: Range<Int>, count: Int64)?
         while let event = cursor.next(in: record) {
-            try addEvent(type: record.extracting(event.type), category: category, entry)
+            if let (type, count) = row {
+                if record.extracting(type).hasSameBytes(as: record.extracting(event.type)) {
+                    row = (type, count + 1)
+                    continue
+                }
+                try addEvents(count, type: record.extracting(type), category: category, entry)
+            }
+            row = (event.type, 1)
+        }
+        if let (type, count) = row {
+            try addEvents(count, type: record.extracting(type), category: category, entry)
         }
         guard header.isFoundByID else { return }
         value.startValue()
@@ -356,21 +367,27 @@ final class Applier {
         lanes[entry.channel].places.insert(record) { batch.put($0, $1) }
     }
 
-    /// Notes an event's type and category, and takes its sequence.
-    private func addEvent(
-        type: Span<UInt8>, category: ArraySlice<UInt8>?, _ entry: RunEntry
+    /// Notes type and category of events in a row, and takes their sequences.
+    private func addEvents(
+        _ count: Int64, type: Span<UInt8>, category: ArraySlice<UInt8>?, _ entry: RunEntry
     ) throws(IndexError) {
         let partition = entry.channel
-        let sequence = lanes[partition].state.nextSequence
-        if lanes[partition].types.isFull(for: sequence) {
-            writeBitmaps(partition)
-            lanes[partition].types.advance(to: sequence)
-            lanes[partition].categories.advance(to: sequence)
+        var sequence = lanes[partition].state.nextSequence
+        let end = sequence + count
+        while sequence < end {
+            if lanes[partition].types.isFull(for: sequence) {
+                writeBitmaps(partition)
+                lanes[partition].types.advance(to: sequence)
+                lanes[partition].categories.advance(to: sequence)
+            }
+            let place = sequence % IndexLimits.bitmapBlock
+            if place == 0 { putTime(entry, sequence) }
+            let next = min(end, sequence - place + IndexLimits.bitmapBlock)
+            try lanes[partition].types.insert(type, sequence..<next, store)
+            if let category { try lanes[partition].categories.insert(category.span, sequence..<next, store) }
+            sequence = next
         }
-        if sequence % IndexLimits.bitmapBlock == 0 { putTime(entry, sequence) }
-        try lanes[partition].types.insert(type, sequence, store)
-        if let category { try lanes[partition].categories.insert(category.span, sequence, store) }
-        lanes[partition].state.nextSequence = sequence + 1
+        lanes[partition].state.nextSequence = end
     }
 
     private func putTime(_ entry: RunEntry, _ sequence: Int64) {
@@ -396,9 +413,8 @@ final class Applier {
         return slot
     }
 
-    /// The stream's slot; a stream of which nothing was known gets its number.
-    private func slot(of name: NameKey, partition: Int) throws(IndexError) -> StreamSlot {
-        if let known = try knownSlot(of: name) { return known }
+    /// Of a stream of which nothing was known: it gets its number.
+    private func newSlot(of name: NameKey, partition: Int) -> StreamSlot {
         let number = StreamState.number(partition: partition, count: lanes[partition].state.streamNumbers)
         lanes[partition].state.streamNumbers += 1
         let slot = StreamSlot(name: name, state: StreamState(number: number))

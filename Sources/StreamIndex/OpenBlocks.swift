@@ -97,9 +97,11 @@ struct OpenBitmaps {
         last = nil
     }
 
-    mutating func insert(_ name: Span<UInt8>, _ sequence: Int64, _ store: IndexStore) throws(IndexError) {
+    /// - Parameter sequences: of one block, one or more.
+    mutating func insert(_ name: Span<UInt8>, _ sequences: Range<Int64>, _ store: IndexStore) throws(IndexError) {
         let slot = try slot(of: name, store)
-        slots[slot].bitmap.insert(Int(sequence % IndexLimits.bitmapBlock))
+        let first = Int(sequences.lowerBound % IndexLimits.bitmapBlock)
+        for place in first..<first + sequences.count { slots[slot].bitmap.insert(place) }
         slots[slot].isDirty = true
     }
 
