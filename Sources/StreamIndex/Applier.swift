@@ -74,6 +74,8 @@ struct Lane {
 /// The applying half of the index. Not Sendable: it belongs to the log's thread.
 final class Applier {
     private let store: IndexStore
+    /// Where a run's records may still be being written; nil: the log has them.
+    private let records: BackgroundStorage?
     private let batch = WriteBatch()
     private var key = IndexKey()
     private var value = IndexKey()
@@ -86,8 +88,9 @@ final class Applier {
     /// nil: there is no order channel.
     let order: OrderLane?
 
-    init(_ store: IndexStore) throws(IndexError) {
+    init(_ store: IndexStore, records: BackgroundStorage? = nil) throws(IndexError) {
         self.store = store
+        self.records = records
         slots = SlotCache(capacity: IndexLimits.cachedStates)
         lanes = []
         if let view = store.order {
@@ -442,10 +445,13 @@ final class Applier {
         return try store.gather(header, slot.state)
     }
 
-    /// Writes what the run brought, in one batch.
+    /// Writes what the run brought, in one batch, once its records can be read.
     ///
     /// - Parameter bytes: the run's.
     func commit(_ bytes: Span<UInt8>) throws(IndexError) {
+        do throws(SegmentError) { try records?.settle() } catch {
+            throw IndexError(.unavailable, "the records cannot be kept: \(error)")
+        }
         for partition in lanes.indices {
             guard let last = lanes[partition].last else { continue }
             lanes[partition].state.lastRecord = Self.fingerprint(key: last.key, value: last.value, in: bytes)

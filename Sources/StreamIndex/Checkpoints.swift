@@ -29,14 +29,21 @@ struct Checkpoints {
         places.removeAll(keepingCapacity: true)
         do throws(SegmentError) {
             try writer.append(frames, of: run, places: &places)
-            // In memory this costs nothing, and makes the records show in scans.
-            if limit == nil { try writer.sync() }
         } catch {
             throw IndexError(.unavailable, "the records cannot be kept: \(error)")
         }
         for (index, place) in places.enumerated() {
             entries[index].place = FramePlace(file: place.file, position: place.position, length: place.length)
             bytes += Int(place.length)
+        }
+    }
+
+    /// To be called before anybody reads what was applied.
+    func shown() throws(IndexError) {
+        guard limit == nil else { return }
+        // In memory this costs nothing, and makes the records show in scans.
+        do throws(SegmentError) { try writer.sync() } catch {
+            throw IndexError(.unavailable, "the records cannot be kept: \(error)")
         }
     }
 

@@ -31,12 +31,13 @@ final class IndexHandler: LogHandler {
     /// Of the order channel; nil: there is none.
     private let orderer: Orderer?
     private let visibility: Visibility
+    private let companion: Companion
     private let say: IndexSay
 
     init(
         _ applier: sending Applier, _ identity: Identity, log: any RecordLog, checkpoints: sending Checkpoints?,
         proposer: Proposer, waits: AppliedWaits, orderer: Orderer?, visibility: Visibility,
-        say: @escaping IndexSay
+        companion: Companion = Companion(), say: @escaping IndexSay
     ) {
         applier.order?.isWatched = orderer != nil
         published = Mutex(applier.lanes.map(\.halted))
@@ -51,6 +52,7 @@ final class IndexHandler: LogHandler {
         self.waits = waits
         self.orderer = orderer
         self.visibility = visibility
+        self.companion = companion
         self.say = say
     }
 
@@ -65,14 +67,17 @@ final class IndexHandler: LogHandler {
         // Whoever waits is answered before the batch is written: the log has the record, and has decided.
         if !applied.isEmpty {
             visibility.begin()
-            proposer.applied(applied)
+            answer(applied)
         }
         var offsets: [Int64] = []
         var halted: [(Int, IndexError)] = []
         var update: OrderUpdate?
         turn { state throws(IndexError) in
             try state.applier.commit(run.bytes.span)
+            try state.checkpoints?.shown()
         }
+        // What follows comes after the answers.
+        companion.finish()
         // Who reads does not wait for the disk.
         if !applied.isEmpty { visibility.end() }
         turn { state throws(IndexError) in
@@ -92,6 +97,12 @@ final class IndexHandler: LogHandler {
         }
         waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier)).tell()
         for (channel, error) in halted { halt(channel, error) }
+    }
+
+    /// Of many, beside what follows.
+    private func answer(_ applied: [AppliedRecord]) {
+        guard applied.count >= IndexLimits.companionAnswers else { return proposer.applied(applied) }
+        companion.begin { [proposer] in proposer.applied(applied) }
     }
 
     /// In the order of the run, up to where each channel was applied.

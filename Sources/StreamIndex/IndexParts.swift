@@ -11,12 +11,13 @@ struct IndexParts: ~Copyable {
     var applier: Applier
     /// nil: the log keeps the records in files of its own.
     var writer: SegmentWriter?
+    let companion: Companion
 
     static func open(_ source: IndexSource, _ identity: Identity) throws -> IndexParts {
         if let copy = source.opened.copy { return try NodeCopy.open(copy, identity, source) }
-        let writer =
-            source.opened.segments == nil
-            ? try SegmentWriter.create(in: MemoryStorage(), store: StoreUUID(identity)) : nil
+        let companion = Companion()
+        let storage = source.opened.segments == nil ? BackgroundStorage(MemoryStorage(), companion) : nil
+        let writer = try storage.map { try SegmentWriter.create(in: $0, store: StoreUUID(identity)) }
         guard let segments = source.opened.segments ?? writer?.reader else {
             preconditionFailure("the records are somewhere")
         }
@@ -25,7 +26,8 @@ struct IndexParts: ~Copyable {
             keyValue: keyValue, segments: segments, identity: identity, isCopy: false,
             hasOrder: source.opened.log.description.hasOrderChannel, orderRules: source.orderRules)
         do {
-            return IndexParts(store: store, applier: try Applier(store), writer: writer)
+            return IndexParts(
+                store: store, applier: try Applier(store, records: storage), writer: writer, companion: companion)
         } catch {
             keyValue.close()
             throw error
@@ -52,12 +54,14 @@ enum NodeCopy {
     private static func openOnce(
         _ copy: CopyPlace, _ identity: Identity, _ source: IndexSource
     ) throws -> IndexParts {
-        let writer = try opened(copy, StoreUUID(identity))
+        let companion = Companion()
+        let storage = BackgroundStorage(DirectoryStorage(path: copy.node.log), companion)
+        let writer = try opened(storage, copy, StoreUUID(identity))
         let store = try matching(copy, writer, identity, source)
         do {
-            let applier = try Applier(store)
+            let applier = try Applier(store, records: storage)
             try replay(store, applier, copy.checkpointBytes, source.progress)
-            return IndexParts(store: store, applier: applier, writer: writer)
+            return IndexParts(store: store, applier: applier, writer: writer, companion: companion)
         } catch {
             store.keyValue.close()
             throw error
@@ -88,8 +92,9 @@ enum NodeCopy {
         return try open()
     }
 
-    private static func opened(_ copy: CopyPlace, _ store: StoreUUID) throws(SegmentError) -> SegmentWriter {
-        let storage = DirectoryStorage(path: copy.node.log)
+    private static func opened(
+        _ storage: BackgroundStorage, _ copy: CopyPlace, _ store: StoreUUID
+    ) throws(SegmentError) -> SegmentWriter {
         let isNew = try storage.names().allSatisfy { !$0.hasSuffix(".seg") }
         return isNew
             ? try SegmentWriter.create(in: storage, store: store, fileBytes: copy.segmentBytes)

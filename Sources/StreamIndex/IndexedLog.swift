@@ -93,6 +93,7 @@ public final class IndexedLog: Sendable {
     let log: any RecordLog
     /// What the index itself writes is shown to a scan once it is synced.
     let ownSegments: SegmentWriter?
+    private let companion: Companion
     private let readers: ReadLane
     private let lister: ReadLane
     /// What appends ask before they are written waits for no read.
@@ -115,6 +116,7 @@ public final class IndexedLog: Sendable {
         store = parts.store
         log = source.opened.log
         ownSegments = parts.writer
+        companion = parts.companion
         let offsets = parts.applier.lanes.map(\.state.nextOffset)
         let visibility = Visibility()
         readers = ReadLane(
@@ -135,7 +137,7 @@ public final class IndexedLog: Sendable {
         }
         handler = IndexHandler(
             parts.applier, store.identity, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits,
-            orderer: orderer, visibility: visibility, say: source.say)
+            orderer: orderer, visibility: visibility, companion: parts.companion, say: source.say)
     }
 
     /// Lower-case UUID.
@@ -282,6 +284,7 @@ public final class IndexedLog: Sendable {
             proposer.finish()
             // What points to records that may be lost stays in memory.
             let isSynced = (try? ownSegments?.close()) != nil || ownSegments == nil
+            companion.close()
             store.keyValue.close(flushing: isSynced)
         }
     }

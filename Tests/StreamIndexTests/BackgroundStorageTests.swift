@@ -1,0 +1,172 @@
+import AppendRule
+import Envelope
+import EventLog
+import KeyValue
+import Segments
+import Testing
+
+@testable import StreamIndex
+
+/// Large writes go on beside the log's thread; nobody sees less than before, and none that fails is forgotten.
+@Suite(.timeLimit(.minutes(1))) struct BackgroundStorageTests {
+    private let large = [UInt8](repeating: 7, count: IndexLimits.companionBytes)
+
+    @Test func whoWritesMuchGoesOnAndTheNextWriteWaits() async throws {
+        let disk = SlowDisk()
+        let companion = Companion()
+        let storage = BackgroundStorage(disk, companion)
+        let file = try storage.create("a", byteCount: 1 << 20)
+        disk.hold(true)
+        try file.write([1, 2, 3], at: 0)
+        #expect(disk.written == 3)
+        try file.write(large, at: 3)
+        try await onOwnThread(named: "storage-wait") { disk.waitUntilHeld() }
+        let next = Task {
+            try await onOwnThread(named: "storage-write") { [large] in try file.write([9], at: 3 + large.count) }
+        }
+        #expect(disk.written == 3)
+        disk.hold(false)
+        try await next.value
+        #expect(try file.bytes(4 + large.count) == [1, 2, 3] + large + [9])
+        try await onOwnThread(named: "storage-close") { companion.close() }
+    }
+
+    @Test func whatFailedIsSaidFromThenOn() async throws {
+        let disk = SlowDisk()
+        let companion = Companion()
+        let storage = BackgroundStorage(disk, companion)
+        let file = try storage.create("a", byteCount: 1 << 20)
+        disk.fail()
+        try file.write(large, at: 0)
+        #expect(throws: SlowDisk.broken) { try storage.settle() }
+        #expect(throws: SlowDisk.broken) { try file.write([1], at: 0) }
+        #expect(throws: SlowDisk.broken) { try file.sync() }
+        #expect(throws: SlowDisk.broken) { try storage.create("b", byteCount: 10) }
+        try await onOwnThread(named: "storage-close") { companion.close() }
+    }
+
+    /// Nothing points to records that were not kept.
+    @Test func anIndexEndsWithTheCopyOfItsRecords() async throws {
+        let disk = SlowDisk()
+        let (identity, companion) = (Identity(store: testStore, partitions: 1, nonce: id(1)), Companion())
+        let storage = BackgroundStorage(disk, companion)
+        let writer = try SegmentWriter.create(in: storage, store: StoreUUID(identity))
+        let keyValue = try KeyValueStore(.memory)
+        let store = IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
+        let (log, checker) = (PlayedLog(), ReaderThreads(count: 1, name: "checker"))
+        let (visibility, waits) = (Visibility(), AppliedWaits(nextOffsets: [0]))
+        let proposer = Proposer(
+            log: log, store: store, checker: checker, visibility: visibility, limits: AppendLimits())
+        let handler = IndexHandler(
+            try Applier(store, records: storage), identity, log: log,
+            checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil), proposer: proposer,
+            waits: waits, orderer: nil, visibility: visibility, companion: companion, say: { _, _ in })
+        let first = RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)
+        log.append(LogRecord(key: [], value: first), to: 0, tag: .none)
+        try log.start(from: [0], handler: handler)
+        let count = IndexLimits.companionBytes / 32
+        for number in 1...2 * count {
+            let value = RecordEnvelope.encodeBarrier(
+                id: id(number), partition: 0, writeID: UInt64(number), store: testStore)
+            log.append(LogRecord(key: [], value: value), to: 0, tag: .none)
+        }
+        let runs = [0, 1].map { run in (0..<count).map { Int64(1 + run * count + $0) } }
+        try await onOwnThread(named: "storage-log") { log.deliver(runs[0]) }
+        let before = try store.partitionState(0).nextOffset
+        #expect(before == runs[1][0])
+        disk.fail()
+        try await onOwnThread(named: "storage-log") { log.deliver(runs[1]) }
+        #expect(handler.halts[0]?.code == .unavailable)
+        #expect(try store.partitionState(0).nextOffset == before)
+        try await onOwnThread(named: "storage-close") {
+            checker.close()
+            proposer.finish()
+            companion.close()
+            keyValue.close()
+        }
+    }
+}
+
+extension SegmentFile {
+    fileprivate func write(_ bytes: [UInt8], at position: Int) throws(SegmentError) {
+        try unsafe bytes.withUnsafeBufferPointer { (buffer) throws(SegmentError) in
+            try unsafe write(UnsafeRawBufferPointer(buffer), at: position)
+        }
+    }
+
+    fileprivate func bytes(_ count: Int) throws(SegmentError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        try unsafe bytes.withUnsafeMutableBufferPointer { (buffer) throws(SegmentError) in
+            try unsafe read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
+        }
+        return bytes
+    }
+}
+
+/// Files in memory whose large writes can be held up, or fail.
+private final class SlowDisk: SegmentStorage {
+    struct State: Sendable {
+        var isHeld = false
+        var waiting = 0
+        var written = 0
+        var fails = false
+    }
+
+    static let broken = SegmentError(.io(errno: 5), "the disk is broken")
+
+    private let memory = MemoryStorage()
+    let state = Monitor(State())
+
+    var written: Int { state.read { $0.written } }
+
+    func hold(_ isHeld: Bool) { state.withLock { $0.isHeld = isHeld } }
+
+    func fail() { state.withLock { $0.fails = true } }
+
+    func waitUntilHeld() { state.wait { $0.waiting > 0 ? () : nil } }
+
+    func names() throws(SegmentError) -> [String] { try memory.names() }
+
+    func open(_ name: String) throws(SegmentError) -> any SegmentFile { SlowFile(try memory.open(name), self) }
+
+    func create(_ name: String, byteCount: Int) throws(SegmentError) -> any SegmentFile {
+        SlowFile(try memory.create(name, byteCount: byteCount), self)
+    }
+
+    func rename(_ name: String, to other: String) throws(SegmentError) { try memory.rename(name, to: other) }
+
+    func remove(_ name: String) throws(SegmentError) { try memory.remove(name) }
+
+    func syncNames() throws(SegmentError) {}
+}
+
+private final class SlowFile: SegmentFile {
+    private let file: any SegmentFile
+    private let disk: SlowDisk
+
+    init(_ file: any SegmentFile, _ disk: SlowDisk) {
+        self.file = file
+        self.disk = disk
+    }
+
+    func byteCount() throws(SegmentError) -> Int { try file.byteCount() }
+
+    func read(into bytes: UnsafeMutableRawBufferPointer, at position: Int) throws(SegmentError) {
+        try unsafe file.read(into: bytes, at: position)
+    }
+
+    func skipZeros(from position: Int) throws(SegmentError) -> Int { try file.skipZeros(from: position) }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(SegmentError) {
+        let isLarge = bytes.count >= IndexLimits.companionBytes
+        if isLarge {
+            disk.state.withLock { $0.waiting += 1 }
+            disk.state.wait { $0.isHeld ? nil : () }
+        }
+        if isLarge, disk.state.read({ $0.fails }) { throw SlowDisk.broken }
+        try unsafe file.write(bytes, at: position)
+        disk.state.withLock { $0.written += bytes.count }
+    }
+
+    func sync() throws(SegmentError) {}
+}
