@@ -95,25 +95,25 @@ extension RecordEnvelope {
     static func start(
         _ header: RecordHeader, partition: Int, store: StoreID, bodyBytes: Int
     ) -> [UInt8] {
-        var value: [UInt8] = []
-        value.reserveCapacity(Layout.ids + header.ids.count * Layout.idBytes + bodyBytes + Layout.checksumBytes)
-        value.add(Layout.magicNumber)
-        value.add(Layout.formatVersion)
-        value.add(store.prefix.byteSwapped)
-        value.append(header.kind.rawValue)
-        value.append(header.subject.rawValue)
+        let headerBytes = Layout.ids + header.ids.count * Layout.idBytes
         let (code, version) = encoded(header.expectation)
-        value.append(code)
-        value.append(header.expectedStream.rawValue)
-        value.add(UInt16(0))
-        value.add(header.attempt)
-        value.add(header.writeID)
-        value.add(version)
-        value.add(header.firstReadable ?? -1)
-        value.add(UInt32(header.eventCount))
-        value.add(UInt32(partition))
-        for id in header.ids { value.add(id) }
-        return value
+        return [UInt8](capacity: headerBytes + bodyBytes + Layout.checksumBytes) { value in
+            value.add(Layout.magicNumber)
+            value.add(Layout.formatVersion)
+            value.add(store.prefix.byteSwapped)
+            value.append(header.kind.rawValue)
+            value.append(header.subject.rawValue)
+            value.append(code)
+            value.append(header.expectedStream.rawValue)
+            value.add(UInt16(0))
+            value.add(header.attempt)
+            value.add(header.writeID)
+            value.add(version)
+            value.add(header.firstReadable ?? -1)
+            value.add(UInt32(header.eventCount))
+            value.add(UInt32(partition))
+            for id in header.ids { value.add(id) }
+        }
     }
 
     private static func encoded(_ expectation: Expectation) -> (code: UInt8, version: Int64) {

@@ -1,5 +1,5 @@
-/// Writes the events of a record, one behind the other.
-public struct EventWriter {
+/// Writes the events of a record, one behind the other. With a copy of it, all that was written would be copied.
+public struct EventWriter: ~Copyable {
     private var value: [UInt8]
     private(set) var count = 0
 
@@ -7,7 +7,7 @@ public struct EventWriter {
         self.value = value
     }
 
-    /// Moves what was written to who asks: two that have it would copy it.
+    /// Moves what was written to who asks.
     public mutating func take() -> EventWriter {
         var taken = EventWriter([])
         swap(&taken, &self)
@@ -42,24 +42,30 @@ public struct EventWriter {
         _ data: [UInt8], _ metadata: [UInt8]?
     ) {
         precondition(schemaVersion >= 1, "a schema version is 1 or more")
-        value.add(UInt32(data.count))
-        value.add(UInt32(metadata?.count ?? 0))
-        value.add(schemaVersion)
-        value.add(UInt16(type.count))
-        value.add(UInt16(contentType.count))
-        value.append(UInt8(correlationID?.count ?? 0))
-        value.append(UInt8(causationID?.count ?? 0))
         let flags =
             (metadata == nil ? 0 : Layout.hasMetadata) | (correlationID == nil ? 0 : Layout.hasCorrelationID)
             | (causationID == nil ? 0 : Layout.hasCausationID)
-        value.append(flags)
-        value.append(0)
-        value.append(contentsOf: type)
-        value.append(contentsOf: contentType)
-        if let correlationID { value.append(contentsOf: correlationID) }
-        if let causationID { value.append(contentsOf: causationID) }
-        value += data
-        if let metadata { value += metadata }
+        let bytes =
+            Layout.eventHeaderBytes + type.count + contentType.count + (correlationID?.count ?? 0)
+            + (causationID?.count ?? 0) + data.count + (metadata?.count ?? 0)
+        // All at once: each call asks for room.
+        value.append(addingCapacity: bytes) { value in
+            value.add(UInt32(data.count))
+            value.add(UInt32(metadata?.count ?? 0))
+            value.add(schemaVersion)
+            value.add(UInt16(type.count))
+            value.add(UInt16(contentType.count))
+            value.append(UInt8(correlationID?.count ?? 0))
+            value.append(UInt8(causationID?.count ?? 0))
+            value.append(flags)
+            value.append(0)
+            value.add(contentsOf: type)
+            value.add(contentsOf: contentType)
+            if let correlationID { value.add(contentsOf: correlationID) }
+            if let causationID { value.add(contentsOf: causationID) }
+            value.add(contentsOf: data)
+            if let metadata { value.add(contentsOf: metadata) }
+        }
         count += 1
     }
 

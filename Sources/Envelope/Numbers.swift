@@ -28,6 +28,35 @@ extension Span<UInt8> {
     }
 }
 
+extension OutputSpan<UInt8> {
+    mutating func add<Number: FixedWidthInteger & BitwiseCopyable>(_ number: Number) {
+        let size = Number.bitWidth / 8
+        precondition(size <= freeCapacity, "there is room for it")
+        unsafe withUnsafeMutableBufferPointer { buffer, count in
+            unsafe UnsafeMutableRawBufferPointer(buffer).storeBytes(
+                of: number.littleEndian, toByteOffset: count, as: Number.self)
+            count += size
+        }
+    }
+
+    mutating func add(_ id: RecordID) {
+        add(id.high.byteSwapped)
+        add(id.low.byteSwapped)
+    }
+
+    /// - Parameter bytes: of an array or a string.
+    mutating func add<Bytes: Collection<UInt8>>(contentsOf bytes: Bytes) {
+        let isCopied: Void? = bytes.withContiguousStorageIfAvailable { bytes in
+            precondition(bytes.count <= freeCapacity, "there is room for them")
+            unsafe withUnsafeMutableBufferPointer { buffer, count in
+                _ = unsafe UnsafeMutableBufferPointer(rebasing: buffer[count...]).initialize(from: bytes)
+                count += bytes.count
+            }
+        }
+        if isCopied == nil { for byte in bytes { append(byte) } }
+    }
+}
+
 extension [UInt8] {
     mutating func add<Number: FixedWidthInteger>(_ number: Number) {
         // All at once: a byte each asks for room each time.

@@ -31,6 +31,11 @@ extension RecordEnvelope {
         if text.count < bounds.lowerBound { return .empty }
         if text.count > bounds.upperBound { return .tooLong(limit: bounds.upperBound) }
         var index = 0
+        // Almost all names are ASCII: eight bytes of it at a time, then what is left or differs one by one.
+        while index + 8 <= text.count {
+            guard isPlain(unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)) else { break }
+            index += 8
+        }
         while index < text.count {
             let byte = text[index]
             if byte < 0x80 {
@@ -43,6 +48,13 @@ extension RecordEnvelope {
             index += length
         }
         return nil
+    }
+
+    /// Whether eight bytes are ASCII without control characters. What is not ASCII has its highest bit set; so has what is
+    /// below 0x20 once that is taken away, and 0x7F once it is one more.
+    private static func isPlain(_ eight: UInt64) -> Bool {
+        let each: UInt64 = 0x0101_0101_0101_0101
+        return (eight | (eight &- 0x20 * each) | (eight &+ each)) & (0x80 * each) == 0
     }
 
     /// The length of the well-formed sequence of 2 to 4 bytes at `index` (Unicode, table 3-7); nil where there is

@@ -51,7 +51,7 @@ public struct ProposedAppend: Sendable {
 }
 
 /// The bytes of an append's events in its record.
-public struct EventBytes {
+public struct EventBytes: ~Copyable {
     var writer: EventWriter
 
     /// Adds an event whose parts were checked (`NameCheck`). Of metadata and ids nil and empty differ.

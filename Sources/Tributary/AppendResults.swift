@@ -83,10 +83,10 @@ private final class Intake: Sendable {
         self.queue = queue
         task = Task {
             do {
+                let allowed = min(results.deadline, .seconds(86_400))
                 try await results.source { append in
-                    await queue.waitForRoom()
-                    guard !queue.isEnded else { return }
-                    let end = ContinuousClock.now + min(results.deadline, .seconds(86_400))
+                    guard await queue.waitForRoom() else { return }
+                    let end = ContinuousClock.now + allowed
                     let pending: Result<PendingAppend, AppendError>
                     do throws(AppendError) {
                         pending = .success(
@@ -117,7 +117,8 @@ private final class Intake: Sendable {
 /// when it is done with an item.
 final class BoundedQueue<Item: Sendable>: Sendable {
     private struct State {
-        var items: [Item] = []
+        /// nil: it was taken.
+        var items: [Item?] = []
         var head = 0
         /// Items added for which no room was made yet.
         var inside = 0
@@ -135,17 +136,21 @@ final class BoundedQueue<Item: Sendable>: Sendable {
         self.limit = limit
     }
 
-    var isEnded: Bool { state.withLock { $0.end != nil } }
-
-    /// Returns when there is room, or the queue has ended.
-    func waitForRoom() async {
-        await withCheckedContinuation { continuation in
-            let hasRoom = state.withLock { state in
-                if state.inside < limit || state.end != nil { return true }
-                state.adder = continuation
-                return false
+    /// Waits until there is room, or the queue has ended.
+    ///
+    /// - Returns: whether it has not ended.
+    func waitForRoom() async -> Bool {
+        while true {
+            let (hasRoom, isEnded) = state.withLock { ($0.inside < limit, $0.end != nil) }
+            if hasRoom || isEnded { return !isEnded }
+            await withCheckedContinuation { continuation in
+                let mayGoOn = state.withLock { state in
+                    if state.inside < limit || state.end != nil { return true }
+                    state.adder = continuation
+                    return false
+                }
+                if mayGoOn { continuation.resume() }
             }
-            if hasRoom { continuation.resume() }
         }
     }
 
@@ -185,7 +190,7 @@ final class BoundedQueue<Item: Sendable>: Sendable {
         while true {
             let (item, end) = state.withLock { state -> (Item?, Result<Void, any Error>?) in
                 guard state.count > 0 else { return (nil, state.end) }
-                let item = state.items[state.head]
+                let item = state.items[state.head].take()
                 state.head += 1
                 if state.head > 64, state.head * 2 > state.items.count {
                     state.items.removeFirst(state.head)

@@ -96,20 +96,25 @@ extension EventStore {
     func submit(
         _ append: NewAppend, deadline: Duration, mayGather: Bool = false
     ) async throws(AppendError) -> PendingAppend {
+        let ids: [InvalidInput.EventID]
         let bytes: Int
         do throws(InvalidInput) {
-            bytes = try InvalidInput.check(append.events, to: append.stream, append.expected, options)
+            (ids, bytes) = try InvalidInput.check(append.events, to: append.stream, append.expected, options)
         } catch {
             throw .invalid(error)
         }
-        var ids: [(high: UInt64, low: UInt64)] = []
-        ids.reserveCapacity(append.events.count)
-        for index in append.events.indices { ids.append(append.events[index].id.numbers) }
         let proposed = ProposedAppend(
             stream: append.stream.utf8, expectation: append.expected.proposed, ids: ids, eventBytes: bytes,
             hasFreshIDs: append.events[0].hasFreshID, deadline: deadline, mayGather: mayGather
         ) { [events = append.events] bytes in
-            for index in events.indices { events[index].write(to: &bytes) }
+            // By index: an event that is copied is some references counted up and down.
+            for index in events.indices {
+                bytes.add(
+                    type: events[index].type, schemaVersion: events[index].schemaVersion,
+                    contentType: events[index].contentType.rawValue, correlationID: events[index].correlationID,
+                    causationID: events[index].causationID, data: events[index].data,
+                    metadata: events[index].metadata)
+            }
         }
         return await index.submit(proposed)
     }
@@ -195,14 +200,6 @@ extension EventStore {
         } catch let error as StoreError {
             throw AppendError.store(error)
         }
-    }
-}
-
-extension NewEvent {
-    fileprivate func write(to bytes: inout EventBytes) {
-        bytes.add(
-            type: type, schemaVersion: schemaVersion, contentType: contentType.rawValue, correlationID: correlationID,
-            causationID: causationID, data: data, metadata: metadata)
     }
 }
 

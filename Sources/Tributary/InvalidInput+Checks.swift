@@ -2,6 +2,11 @@ import FoundationEssentials
 import StreamIndex
 
 extension InvalidInput {
+    /// A UUID as two big-endian numbers.
+    typealias EventID = (high: UInt64, low: UInt64)
+
+    private static let comparedIDs = 32
+
     static func check(streamName: [UInt8]) throws(InvalidInput) {
         try check(NameCheck.streamName(streamName), .streamName, "a stream name")
     }
@@ -26,10 +31,10 @@ extension InvalidInput {
         }
     }
 
-    /// Checks an append, and says how many bytes its events take.
+    /// Checks an append, and says which ids its events have and how many bytes they take.
     static func check(
         _ events: [NewEvent], to stream: StreamName, _ expected: ExpectedVersion, _ options: StoreOptions
-    ) throws(InvalidInput) -> Int {
+    ) throws(InvalidInput) -> (ids: [EventID], bytes: Int) {
         if stream.isSystem {
             throw InvalidInput(.streamName, "\(stream): names that begin with `$` belong to the store; choose another")
         }
@@ -42,10 +47,14 @@ extension InvalidInput {
                 .tooManyEvents,
                 "an append takes at most \(options.maxEventsPerAppend) events, this one has \(events.count); split it")
         }
+        var ids: [EventID] = []
+        ids.reserveCapacity(events.count)
         var bytes = 0
-        // By index: an event that is copied is some references counted up and down.
-        for index in events.indices { bytes += try check(events[index]) }
-        if hasRepeatedID(events) {
+        for index in events.indices {
+            bytes += try checkEvent(events, index)
+            ids.append(events[index].id.numbers)
+        }
+        if hasRepeatedID(ids) {
             throw InvalidInput(.repeatedID, "the events of an append must have different ids")
         }
         if bytes > options.maxBytesPerAppend {
@@ -54,32 +63,39 @@ extension InvalidInput {
                 "an append's events take at most \(options.maxBytesPerAppend) bytes, these take \(bytes); split it, or "
                     + "keep large payloads elsewhere and append a reference")
         }
-        return bytes
+        return (ids, bytes)
     }
 
-    private static func hasRepeatedID(_ events: [NewEvent]) -> Bool {
-        // Ids made one after the other ascend.
-        var last = events[0].id.numbers
-        var index = 1
-        while index < events.count {
-            let next = events[index].id.numbers
-            guard last < next else { return Set(events.map(\.id)).count < events.count }
-            last = next
-            index += 1
+    private static func hasRepeatedID(_ ids: [EventID]) -> Bool {
+        // Few are compared each with each: a set costs more.
+        guard ids.count <= comparedIDs else {
+            return Set(ids.map { UInt128($0.high) << 64 | UInt128($0.low) }).count < ids.count
+        }
+        for index in ids.indices {
+            for earlier in 0..<index where ids[earlier] == ids[index] { return true }
         }
         return false
     }
 
-    /// What the event takes in a record, in bytes.
-    private static func check(_ event: NewEvent) throws(InvalidInput) -> Int {
-        try check(NameCheck.eventType(event.type), .eventType, "an event type")
-        try check(NameCheck.contentType(event.contentType.rawValue), .contentType, "a content type")
-        if let id = event.correlationID { try check(NameCheck.correlationID(id), .correlationID, "a correlation id") }
-        if let id = event.causationID { try check(NameCheck.correlationID(id), .causationID, "a causation id") }
-        if event.schemaVersion < 1 { throw InvalidInput(.schemaVersion, "a schema version is 1 or more") }
+    /// What an event takes in a record, in bytes. By index: an event that is copied is some references counted up and
+    /// down.
+    private static func checkEvent(_ events: [NewEvent], _ index: Int) throws(InvalidInput) -> Int {
+        try check(NameCheck.eventType(events[index].type), .eventType, "an event type")
+        // Mostly that of the event before.
+        if index == 0 || events[index].contentType != events[index - 1].contentType {
+            try check(NameCheck.contentType(events[index].contentType.rawValue), .contentType, "a content type")
+        }
+        if let id = events[index].correlationID {
+            try check(NameCheck.correlationID(id), .correlationID, "a correlation id")
+        }
+        if let id = events[index].causationID {
+            try check(NameCheck.correlationID(id), .causationID, "a causation id")
+        }
+        if events[index].schemaVersion < 1 { throw InvalidInput(.schemaVersion, "a schema version is 1 or more") }
         return EventBytes.count(
-            type: event.type.utf8.count, contentType: event.contentType.rawValue.utf8.count,
-            correlationID: event.correlationID?.utf8.count, causationID: event.causationID?.utf8.count,
-            data: event.data.count, metadata: event.metadata?.count)
+            type: events[index].type.utf8.count, contentType: events[index].contentType.rawValue.utf8.count,
+            correlationID: events[index].correlationID?.utf8.count,
+            causationID: events[index].causationID?.utf8.count,
+            data: events[index].data.count, metadata: events[index].metadata?.count)
     }
 }

@@ -30,6 +30,20 @@ import Testing
         }
     }
 
+    @Test func everyByteIsJudgedWhereverItStands() {
+        for fill in [UInt8(0x20), 0x61, 0x7E] {
+            for place in 0..<20 {
+                for byte in UInt8.min ... .max {
+                    var name = [UInt8](repeating: fill, count: 20)
+                    name[place] = byte
+                    let expected: NameProblem? =
+                        byte >= 0x80 ? .notUTF8 : byte < 0x20 || byte == 0x7F ? .controlCharacter : nil
+                    #expect(problem(name) == expected, "\(byte) at \(place)")
+                }
+            }
+        }
+    }
+
     @Test func everyScalarIsValid() {
         for number in stride(from: UInt32(0xA0), through: 0x10FFFF, by: 7) {
             guard let scalar = Unicode.Scalar(number) else { continue }

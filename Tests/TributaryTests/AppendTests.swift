@@ -168,12 +168,16 @@ import Tributary
             #expect(
                 try await code([NewEvent(type: "A", data: [], contentType: ContentType(rawValue: ""))]) == .contentType)
             #expect(
+                try await code([event(), NewEvent(type: "A", data: [], contentType: ContentType(rawValue: "\n"))])
+                    == .contentType)
+            #expect(
                 try await code([NewEvent(type: "A", data: [], correlationID: String(repeating: "c", count: 129))])
                     == .correlationID)
             #expect(try await code([NewEvent(type: "A", data: [], causationID: "\n")]) == .causationID)
             #expect(try await code([]) == .noEvents)
             let twice = event()
             #expect(try await code([twice, event(), twice]) == .repeatedID)
+            #expect(try await code([twice] + (0..<100).map { _ in event() } + [twice]) == .repeatedID)
             #expect(try await code((0..<1_001).map { _ in event() }) == .tooManyEvents)
             #expect(try await code([NewEvent(type: "A", data: Array(repeating: 0, count: 1 << 20))]) == .appendTooLarge)
             #expect(try await code([event()], .version(-1)) == .expectedVersion)
