@@ -27,7 +27,7 @@ import Testing
         let violations: [String]
         do {
             violations = try await OrderRace(seed: random.next(), rules: rules).run(appends: 40, restarts: 0)
-        } catch where Self.saysDamaged(error) {
+        } catch  where Self.saysDamaged(error) {
             // A node may find first that positions have no events.
             violations = ["\(error)"]
         }
