@@ -78,8 +78,8 @@ struct RecordedWrites: Sendable {
 
     init() {}
 
-    /// - Parameter batches: in RocksDB's own form: sequence (8 bytes), count (4), then for each entry a tag, and key and
-    ///   value with their lengths before them.
+    /// - Parameter batches: in RocksDB's own form: sequence (8 bytes), count (4), then for each entry a tag, and key
+    ///   and value with their lengths before them.
     init(_ batches: [[UInt8]]) {
         for batch in batches {
             var next = bytes.count + 12

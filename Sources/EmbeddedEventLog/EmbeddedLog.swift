@@ -139,7 +139,8 @@ public final class EmbeddedLog: RecordLog {
 
     private var closed: LogError { LogError(.closed, "\(description.name) is closed; open it again") }
 
-    /// Keeps the directory locked after `close`, until `releaseLock`: what lies over the log may still be at work in it.
+    /// Keeps the directory locked after `close`, until `releaseLock`: what lies over the log may still be at work in
+    /// it.
     public func keepLock() {
         life.withLock { $0.keepsLock = true }
     }

@@ -50,8 +50,8 @@ extension RecordEnvelope {
         return nil
     }
 
-    /// Whether eight bytes are ASCII without control characters. What is not ASCII has its highest bit set; so has what is
-    /// below 0x20 once that is taken away, and 0x7F once it is one more.
+    /// Whether eight bytes are ASCII without control characters. What is not ASCII has its highest bit set; so has what
+    /// is below 0x20 once that is taken away, and 0x7F once it is one more.
     private static func isPlain(_ eight: UInt64) -> Bool {
         let each: UInt64 = 0x0101_0101_0101_0101
         return (eight | (eight &- 0x20 * each) | (eight &+ each)) & (0x80 * each) == 0

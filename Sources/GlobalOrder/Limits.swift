@@ -26,8 +26,8 @@ public struct ProposerTiming: Equatable, Sendable {
     public var takeOverDelay: Int64
     /// How long a record may take to come back before its ranges are proposed again.
     public var flightTime: Int64
-    /// The pause after a record that was not stored, or of which nobody knows; each one in a row is twice as long, up to
-    /// the flight time.
+    /// The pause after a record that was not stored, or of which nobody knows; each one in a row is twice as long, up
+    /// to the flight time.
     public var pauseAfterFailure: Int64
     /// How long an applied offset waits for others where nobody at this node waits for its position.
     public var gatherTime: Int64

@@ -83,8 +83,8 @@ public struct OrderCheck: Equatable, Sendable {
         if compares, range.lastOffset >= partitionEnd { fault = OrderFault(reason: .beyondEnd, range: range) }
     }
 
-    /// This node has applied all of a range after all: where it was a fault that the partition ended before, its content
-    /// decides now, so that nodes that asked for the end at different times come to the same.
+    /// This node has applied all of a range after all: where it was a fault that the partition ended before, its
+    /// content decides now, so that nodes that asked for the end at different times come to the same.
     public mutating func reconsider(_ range: PlacedRange) {
         if let fault, fault.reason == .beyondEnd, fault.range == range { self.fault = nil }
     }

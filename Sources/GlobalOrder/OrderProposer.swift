@@ -39,11 +39,12 @@ public enum ProposalOutcome: Equatable, Sendable {
 
 /// Decides what this node proposes, and when.
 ///
-/// Of each partition the node that proposed its newest valid range goes on at once, or after a moment in which it gathers. The others step in when an offset
-/// that they applied has waited too long, so a node that is dead, stalled or hangs on one partition is replaced there.
-/// The *leading* node, which proposed the newest ranges of the most partitions, also takes back what others took
-/// over, as soon as it has applied it, so that in a healthy store one node writes nearly all records. At most one
-/// record of a node is in flight; meanwhile it gathers. Whatever two nodes do at once is harmless: one is ignored.
+/// Of each partition the node that proposed its newest valid range goes on at once, or after a moment in which it
+/// gathers. The others step in when an offset that they applied has waited too long, so a node that is dead, stalled or
+/// hangs on one partition is replaced there. The *leading* node, which proposed the newest ranges of the most
+/// partitions, also takes back what others took over, as soon as it has applied it, so that in a healthy store one node
+/// writes nearly all records. At most one record of a node is in flight; meanwhile it gathers. Whatever two nodes do at
+/// once is harmless: one is ignored.
 ///
 /// ```swift
 /// proposer.applied(partition: 2, next: 18, at: now)

@@ -115,7 +115,8 @@ public final class KafkaInquiry: Sendable {
         }
     }
 
-    /// As `partitions(of:)`, of a topic that not every broker may have heard of yet: where one knows of none it asks again.
+    /// As `partitions(of:)`, of a topic that not every broker may have heard of yet: where one knows of none it asks
+    /// again.
     public func partitions(of name: String, knownWithin wait: Duration) throws(KafkaError) -> [KafkaPartition]? {
         let end = ContinuousClock.now + min(wait, patience)
         while true {

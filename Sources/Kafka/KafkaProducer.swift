@@ -92,7 +92,8 @@ public final class KafkaProducer: Sendable {
 
     /// Enqueues a record; never blocks.
     ///
-    /// - Parameter tag: names it in its report, which never comes from within this call; 0: its failure is not reported.
+    /// - Parameter tag: names it in its report, which never comes from within this call; 0: its failure is not
+    ///   reported.
     /// - Returns: false once the producer is closed: the record was not taken, and nothing is reported of it.
     public func send(_ record: KafkaRecord, tag: UInt64) -> Bool {
         state.withLock { enqueue(record, tag, &$0) }
@@ -193,8 +194,8 @@ public final class KafkaProducer: Sendable {
         if !refused.isEmpty { refuse(refused, &state) }
     }
 
-    /// Hands records of one partition to the library, as fast as can be: its thread sends what it sees when it wakes for
-    /// the first.
+    /// Hands records of one partition to the library, as fast as can be: its thread sends what it sees when it wakes
+    /// for the first.
     private static func produce(_ batch: [Outbox.Sent], _ client: KafkaClient) -> [rd_kafka_resp_err_t] {
         guard batch.count > 1 else { return batch.map { produce($0.record, $0.tag, client) } }
         var messages = batch.map { record, tag in

@@ -5,8 +5,8 @@ public enum KafkaLimits {
     public static let inFlightRecords = 20_000
     /// Most bytes of keys and values of one producer that the client library holds at once.
     public static let inFlightBytes = 64 << 20
-    /// With as many records of a partition in flight an idempotent librdkafka sends no further batch of it, and a thread
-    /// of it asks again and again until it may (`RD_KAFKA_IDEMP_MAX_INFLIGHT`).
+    /// With as many records of a partition in flight an idempotent librdkafka sends no further batch of it, and a
+    /// thread of it asks again and again until it may (`RD_KAFKA_IDEMP_MAX_INFLIGHT`).
     static let flightOfAPartition = 5
     /// `batch.size`: the largest batches bring nothing more.
     static let batchBytes = 1_000_000
@@ -21,8 +21,8 @@ public enum KafkaLimits {
     static let poll: Duration = .milliseconds(100)
     /// Most events that a producer handles before it looks whether it is being closed or its client has failed.
     static let eventsPerTurn = 100
-    /// After reports, before the next are taken, where nobody is in a hurry: so that a thread that wakes for each of them
-    /// does not hold up the records on their way back.
+    /// After reports, before the next are taken, where nobody is in a hurry: so that a thread that wakes for each of
+    /// them does not hold up the records on their way back.
     static let reportPause: Duration = .milliseconds(1)
     /// The longest that closing waits for the reports of what was purged, after its deadline.
     static let purgePatience: Duration = .seconds(5)

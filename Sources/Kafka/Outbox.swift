@@ -1,9 +1,9 @@
 /// Records on their way to the client library, and which of them may go.
 ///
-/// Most go at once: nobody should wait. But behind some of its partition that are in flight the library would keep a record
-/// until those are acknowledged, and burn a processor meanwhile; and what may gather waits for company, since a small
-/// batch costs a broker as much as a large one. Both stay here, by partition, so that one which nobody leads holds up no
-/// other.
+/// Most go at once: nobody should wait. But behind some of its partition that are in flight the library would keep a
+/// record until those are acknowledged, and burn a processor meanwhile; and what may gather waits for company, since a
+/// small batch costs a broker as much as a large one. Both stay here, by partition, so that one which nobody leads
+/// holds up no other.
 struct Outbox: Sendable {
     private struct Lane: Sendable {
         var waiting = WaitingRecords()

@@ -1,7 +1,7 @@
 // A record log on a store's topics of Kafka.
 //
-// Threads: "kafka-producer" serves the producer; "kafka-log" reads and is the handler's. A question to a leader, a probe
-// after the loss of contact and closing have a thread each for as long as they last.
+// Threads: "kafka-producer" serves the producer; "kafka-log" reads and is the handler's. A question to a leader, a
+// probe after the loss of contact and closing have a thread each for as long as they last.
 
 public import EventLog
 import Kafka
@@ -31,9 +31,10 @@ public final class KafkaLog: RecordLog {
 
     /// Opens the log; the topics have to exist.
     ///
-    /// - Parameter knownPartitions: how many the events' topic has, where that is known: then the log is also opened where
-    ///   no broker answers, and looks at the topics when one does.
-    /// - Throws: `LogError`: `notAStore` where a topic is missing, `unavailable` where no broker answers, `noPermission`.
+    /// - Parameter knownPartitions: how many the events' topic has, where that is known: then the log is also opened
+    ///   where no broker answers, and looks at the topics when one does.
+    /// - Throws: `LogError`: `notAStore` where a topic is missing, `unavailable` where no broker answers,
+    ///   `noPermission`.
     public static func open(
         _ place: KafkaPlace, knownPartitions: Int? = nil
     ) async throws(LogError) -> KafkaLog {

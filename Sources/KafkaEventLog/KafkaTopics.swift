@@ -57,8 +57,8 @@ public enum KafkaTopics {
 
     // MARK: - Making them
 
-    /// Makes the topic `<store>.events` and, for several partitions, `<store>.order`, as a store needs them. Where the first
-    /// stands and is right, and the second is missing, it makes the second.
+    /// Makes the topic `<store>.events` and, for several partitions, `<store>.order`, as a store needs them. Where the
+    /// first stands and is right, and the second is missing, it makes the second.
     ///
     /// - Parameters:
     ///   - partitions: 1 or more, fixed for the store's life; nil: as the events' topic has them, or 12.
@@ -118,8 +118,8 @@ public enum KafkaTopics {
 
     /// What the topics are, that of the events first, and what of them a store cannot live with.
     ///
-    /// - Parameter knownPartitions: of the store, where they are known: a topic with others is told by itself, not by the
-    ///   lack of another.
+    /// - Parameter knownPartitions: of the store, where they are known: a topic with others is told by itself, not by
+    ///   the lack of another.
     /// - Throws: `LogError`; `notAStore` where one is missing.
     public static func check(_ place: KafkaPlace, knownPartitions: Int? = nil) async throws(LogError) -> [Report] {
         let reports = try await place.ask { inquiry throws(KafkaError) -> [Report] in try self.reports(inquiry, place) }

@@ -1,4 +1,5 @@
-// What the log asks the partitions' leaders when something is odd: on threads of its own, since a broker may not answer.
+// What the log asks the partitions' leaders when something is odd: on threads of its own, since a broker may not
+// answer.
 
 import EventLog
 import Kafka

@@ -1,5 +1,5 @@
-// RocksDB behind a few calls: get, one atomic batch at a time, bounded iterators. Every call may touch the disk, so none
-// belongs on Swift's cooperative pool. No C type leaves this module.
+// RocksDB behind a few calls: get, one atomic batch at a time, bounded iterators. Every call may touch the disk, so
+// none belongs on Swift's cooperative pool. No C type leaves this module.
 
 import CRocksDB
 import Foundation
@@ -105,13 +105,13 @@ public final class KeyValueStore: @unchecked Sendable {
         db = opened
     }
 
-    /// `close` flushes where there is room; RocksDB's own flush at its end would not look. And a key's place in memory is
-    /// sought from that of the last key with the same first bytes, which are a stream's, or a block's before it.
+    /// `close` flushes where there is room; RocksDB's own flush at its end would not look. And a key's place in memory
+    /// is sought from that of the last key with the same first bytes, which are a stream's, or a block's before it.
     private static let moreOptions =
         "avoid_flush_during_shutdown=true;memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.9"
 
-    /// RocksDB makes a file for its write-ahead log at every open, also where nothing is ever written to it, and leaves it
-    /// behind where nothing was flushed.
+    /// RocksDB makes a file for its write-ahead log at every open, also where nothing is ever written to it, and leaves
+    /// it behind where nothing was flushed.
     private static func removeEmptyLogs(in directory: String) {
         let manager = FileManager.default
         for name in (try? manager.contentsOfDirectory(atPath: directory)) ?? [] where name.hasSuffix(".log") {

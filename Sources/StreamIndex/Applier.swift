@@ -160,8 +160,8 @@ final class Applier {
         return applied
     }
 
-    /// Tells a record from any other that may stand at its offset. Not by CRC-32C: a record ends with its own, so all of
-    /// them have the same.
+    /// Tells a record from any other that may stand at its offset. Not by CRC-32C: a record ends with its own, so all
+    /// of them have the same.
     static func fingerprint(key: Range<Int>?, value: Range<Int>?, in bytes: Span<UInt8>) -> UInt64 {
         let start = crc64(0, bytes.extracting(key ?? 0..<0))
         return crc64(start, bytes.extracting(value ?? 0..<0))

@@ -37,8 +37,9 @@ struct IndexParts: ~Copyable {
 
 /// A node's copy of the records and its index over them, each of which may be behind the other.
 enum NodeCopy {
-    /// Opens both and brings the index to the end of the copy. A copy in which something does not check is cut there; an
-    /// index that is ahead of the copy, or of another history, is made anew from it. What then lacks comes from the log.
+    /// Opens both and brings the index to the end of the copy. A copy in which something does not check is cut there;
+    /// an index that is ahead of the copy, or of another history, is made anew from it. What then lacks comes from the
+    /// log.
     static func open(_ copy: CopyPlace, _ identity: Identity, _ source: IndexSource) throws -> IndexParts {
         try copy.node.belong(to: identity)
         return try inWordsOfTheCopy {

@@ -129,7 +129,8 @@ extension IndexedLog {
         return try await job { [store] in try store.position(of: sequence, in: partition) }
     }
 
-    /// The lowest position of an event stored at a time or after it, in milliseconds since 1970; nil: there is none yet.
+    /// The lowest position of an event stored at a time or after it, in milliseconds since 1970; nil: there is none
+    /// yet.
     public func position(atOrAfter time: Int64) async throws -> Int64? {
         guard store.order != nil else { return try await sequence(atOrAfter: time, in: 0) }
         return try await job { [store] in

@@ -150,8 +150,8 @@ public final class IndexedLog: Sendable {
 
     // MARK: - Life
 
-    /// Opens the index on a log, makes the log a store where it is empty, and catches up with the log's end. Where the log
-    /// cannot be reached yet, what was applied earlier can be read, and the rest follows.
+    /// Opens the index on a log, makes the log a store where it is empty, and catches up with the log's end. Where the
+    /// log cannot be reached yet, what was applied earlier can be read, and the rest follows.
     public static func open(_ source: IndexSource) async throws -> IndexedLog {
         let log = source.opened.log
         let identity: Identity
@@ -216,8 +216,8 @@ public final class IndexedLog: Sendable {
         orderer?.begin()
     }
 
-    /// Where a channel ends now, once it is known that it is the one that was applied. nil: it does not answer, and this
-    /// node has applied some of the store before.
+    /// Where a channel ends now, once it is known that it is the one that was applied. nil: it does not answer, and
+    /// this node has applied some of the store before.
     private func end(of channel: Int, _ state: PartitionState, _ source: IndexSource) async throws -> Int64? {
         guard let node = source.opened.copy?.node, node.partitions != nil else {
             return try await comparedEnd(of: channel, state)
@@ -236,7 +236,8 @@ public final class IndexedLog: Sendable {
     }
 
     /// Nothing that stands in a channel before its identity record counts, and anybody may have written there: where a
-    /// partition has records and none of identity, one is written and waited for. The order's is the orderer's to write.
+    /// partition has records and none of identity, one is written and waited for. The order's is the orderer's to
+    /// write.
     private func writeMissingIdentities() async throws {
         let deadline = ContinuousClock.now + IndexLimits.creationDeadline
         var writeAt = ContinuousClock.now

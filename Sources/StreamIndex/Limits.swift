@@ -10,8 +10,8 @@ public enum IndexLimits {
     public static let checkpointBytes = 32 << 20
     /// How many times as many bytes of records come to the same.
     static let recordsInACheckpoint = 8
-    /// Bytes of a run's records from which on they are written beside the log's thread, and records from which on callers
-    /// are answered so: to wake a thread for fewer costs more than it saves.
+    /// Bytes of a run's records from which on they are written beside the log's thread, and records from which on
+    /// callers are answered so: to wake a thread for fewer costs more than it saves.
     static let companionBytes = 32 << 10
     static let companionAnswers = 64
     /// Offsets between two digests that are kept.
@@ -30,11 +30,11 @@ public enum IndexLimits {
     static let readSummaries = 512
     /// Reads at work or waiting for a thread, short and long ones each; more callers wait their turn.
     public static let readsInFlight = 1_024
-    /// How long what was applied waits for others before it is proposed to the order, where nobody at this node waits for
-    /// a position, in nanoseconds. An order record each would cost as much as the append.
+    /// How long what was applied waits for others before it is proposed to the order, where nobody at this node waits
+    /// for a position, in nanoseconds. An order record each would cost as much as the append.
     static let orderGatherTime: Int64 = 5_000_000
-    /// The pause behind an order channel's identity record that does not show, in nanoseconds; each further one is twice
-    /// as long, up to the longest.
+    /// The pause behind an order channel's identity record that does not show, in nanoseconds; each further one is
+    /// twice as long, up to the longest.
     static let orderBeginPause: Int64 = 250_000_000
     static let longestOrderBeginPause: Int64 = 30_000_000_000
     /// Callers that wait until something is applied, or ordered; more are refused.
@@ -52,7 +52,8 @@ public enum IndexLimits {
     static let unsettledOrderRecords = 4
     /// After which such a record no longer counts: the log's word of it is lost.
     static let orderReportTime = Duration.seconds(60)
-    /// How long a range of the order may wait here for the records that it speaks of, before their log's end is asked for.
+    /// How long a range of the order may wait here for the records that it speaks of, before their log's end is asked
+    /// for.
     public static let unappliedRangeDelay = Duration.seconds(2)
     /// Newer events in a conflict.
     public static let conflictEvents = 100
@@ -62,7 +63,7 @@ public enum IndexLimits {
     static let comparisonPause = Duration.milliseconds(250)
     /// Between a comparison that finds a difference and the one that confirms it.
     static let secondOpinion = Duration.milliseconds(500)
-    /// How long the applier waits before it reads a missing offset again; then it halts.
+    /// How often in a row a missing offset is asked for again; then its channel halts.
     static let restartsForAGap = 1
     /// Pause before a record that the log could not store is written again.
     static let rewritePause = Duration.milliseconds(50)

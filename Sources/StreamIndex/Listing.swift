@@ -23,8 +23,8 @@ public struct PartitionSummary: Sendable, Equatable {
 }
 
 extension IndexStore {
-    /// Streams whose names begin with `prefix`, by name, behind `after`; those that begin with `$` only where the prefix
-    /// does. Streams that never had an event are not listed.
+    /// Streams whose names begin with `prefix`, by name, behind `after`; those that begin with `$` only where the
+    /// prefix does. Streams that never had an event are not listed.
     func streams(prefix: [UInt8], after: [UInt8]?, limit: Int) throws(IndexError) -> [StreamSummary] {
         var found: [StreamSummary] = []
         try walkStreams(prefix, after) { summary in

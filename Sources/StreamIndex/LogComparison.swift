@@ -1,5 +1,5 @@
-// Whether the log is the one that was applied. A log that was made anew, or was cut and has grown since, says nothing by
-// itself, so it is asked for two records of each partition: the first, and the newest that was applied.
+// Whether the log is the one that was applied. A log that was made anew, or was cut and has grown since, says nothing
+// by itself, so it is asked for two records of each partition: the first, and the newest that was applied.
 
 import AppendRule
 import Envelope
@@ -31,8 +31,8 @@ enum LogComparison {
         if let difference = try await difference(log, known, identity) { throw difference }
     }
 
-    /// What differs; nil: nothing. A leader that has been replaced may not know the newest records: what differs is asked
-    /// again before it is believed.
+    /// What differs; nil: nothing. A leader that has been replaced may not know the newest records: what differs is
+    /// asked again before it is believed.
     ///
     /// - Throws: `LogError` where the log cannot be asked, `CancellationError`.
     static func difference(

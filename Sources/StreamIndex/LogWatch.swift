@@ -24,8 +24,8 @@ final class LogWatch: Sendable {
 
     private let state = Monitor(State())
 
-    /// Runs on a thread of its own what waits for the handler, which the log's thread holds for a whole commit; nil: the
-    /// watch has ended.
+    /// Runs on a thread of its own what waits for the handler, which the log's thread holds for a whole commit; nil:
+    /// the watch has ended.
     @discardableResult
     func look<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R? {
         let isBegun = state.read { state in

@@ -9,7 +9,8 @@ import Synchronization
 
 /// A node's directory, for one process at a time.
 ///
-/// It holds `node` (what it is), `id` (under which it proposes to the order), `lock`, `log` (segment files) and `index` (RocksDB's files).
+/// It holds `node` (what it is), `id` (under which it proposes to the order), `lock`, `log` (segment files) and `index`
+/// (RocksDB's files).
 public final class NodeDirectory: Sendable {
     public let path: String
     private let name: String
@@ -24,8 +25,9 @@ public final class NodeDirectory: Sendable {
     /// Takes the directory; makes it where it is absent or empty.
     ///
     /// - Parameter name: what people call the store: 1 to 249 bytes without control characters.
-    /// - Throws: `mismatch` for a node of a store of another name, `locked` where another process or another store of this one has it, `notOurs` for a directory that
-    ///   holds something else, in which nothing is made; `newerFormat`, `noPermission`, `unavailable`.
+    /// - Throws: `mismatch` for a node of a store of another name, `locked` where another process or another store of
+    ///   this one has it, `notOurs` for a directory that holds something else, in which nothing is made; `newerFormat`,
+    ///   `noPermission`, `unavailable`.
     public init(_ path: String, of name: String) throws(IndexError) {
         self.path = path
         self.name = name

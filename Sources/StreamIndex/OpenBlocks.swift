@@ -1,5 +1,5 @@
-// The blocks of one partition that are still being filled. A block covers fixed sequences, so what the index holds never
-// depends on the runs in which records came.
+// The blocks of one partition that are still being filled. A block covers fixed sequences, so what the index holds
+// never depends on the runs in which records came.
 
 /// 256 sequences of a category or an event type.
 struct SequenceBitmap: Equatable, Sendable {

@@ -130,8 +130,9 @@ final class OrderLane {
         return first.firstPosition
     }
 
-    /// Judges again what follows a void, in steps of which each is a batch; how far it came is in the state, so that what
-    /// is cut short is gone on with. What was placed before goes first: it is all that is placed of these order offsets.
+    /// Judges again what follows a void, in steps of which each is a batch; how far it came is in the state, so that
+    /// what is cut short is gone on with. What was placed before goes first: it is all that is placed of these order
+    /// offsets.
     func judgeAgain(upTo next: Int64) throws(IndexError) {
         guard state.nextOrderOffset < next else { return }
         let walk = store.placedWalk()

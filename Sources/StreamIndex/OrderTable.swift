@@ -1,4 +1,5 @@
-// What the index holds of the global order: placed ranges by position and by sequence, the order records' places, voids.
+// What the index holds of the global order: placed ranges by position and by sequence, the order records' places,
+// voids.
 
 import AppendRule
 import Envelope
@@ -198,8 +199,8 @@ extension IndexStore {
 
     // MARK: - This node's own decisions
 
-    /// What this node decided of consecutive offsets, all of which it has applied; nil where no record of its own begins
-    /// at a sequence that one must begin at.
+    /// What this node decided of consecutive offsets, all of which it has applied; nil where no record of its own
+    /// begins at a sequence that one must begin at.
     ///
     /// - Parameter firstSequence: of the first event in them, or behind them where there is none.
     func ownContent(

@@ -5,7 +5,8 @@ import GlobalOrder
 import KeyValue
 
 extension IndexComparison {
-    /// Positions are dense, each partition's offsets and sequences follow each other, every range says what was decided.
+    /// Positions are dense, each partition's offsets and sequences follow each other, every range says what was
+    /// decided.
     ///
     /// - Parameters:
     ///   - store: of which all that was applied is compared with its own decisions.

@@ -156,8 +156,8 @@ final class Orderer: Sendable {
         waits.fail(channel: nil, error)
     }
 
-    /// Waits until the record at `offset` is ordered, and this node agrees; whoever waits so is not kept waiting by what
-    /// gathers.
+    /// Waits until the record at `offset` is ordered, and this node agrees; whoever waits so is not kept waiting by
+    /// what gathers.
     func wait(
         for offset: Int64, in partition: Int, until deadline: ContinuousClock.Instant, isPatient: Bool
     ) async -> AppliedWaits.Outcome {
@@ -212,8 +212,8 @@ final class Orderer: Sendable {
 
     // MARK: - Voids
 
-    /// Writes a record that declares void what the order record at `orderOffset` says of a partition, and waits until it
-    /// is applied here.
+    /// Writes a record that declares void what the order record at `orderOffset` says of a partition, and waits until
+    /// it is applied here.
     func write(_ void: OrderVoid, until deadline: ContinuousClock.Instant) async throws {
         let writeID = SystemRandom.nextNonzero()
         let value = RecordEnvelope.encodeVoid(
@@ -292,8 +292,8 @@ final class Orderer: Sendable {
         }
     }
 
-    /// Where the store was made before it had an order, or somebody else wrote into the channel first. A second identity
-    /// record is ignored.
+    /// Where the store was made before it had an order, or somebody else wrote into the channel first. A second
+    /// identity record is ignored.
     private func writeIdentity() {
         let tag = SystemRandom.nextNonzero()
         let now = now

@@ -12,7 +12,8 @@ public struct PendingAppend: Sendable {
     let promise: Promise<CallOutcome>
     let proposer: Proposer
 
-    /// Waits for the outcome; where the task is cancelled, only the waiting ends, as `withdrawn`, and the append goes on.
+    /// Waits for the outcome; where the task is cancelled, only the waiting ends, as `withdrawn`, and the append goes
+    /// on.
     public func outcomeUnlessCancelled() async -> CallOutcome {
         if let outcome = promise.given { return outcome }
         return await withTaskCancellationHandler {

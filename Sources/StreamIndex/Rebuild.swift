@@ -44,8 +44,8 @@ public enum IndexRebuild {
             events: partitions.reduce(0) { $0 + $1.nextSequence }, digests: partitions.map(\.digest))
     }
 
-    /// Makes a node's index anew: from its copy of the records as far as that is whole, then from the log. What is behind
-    /// the first damage is deleted. Closes the log.
+    /// Makes a node's index anew: from its copy of the records as far as that is whole, then from the log. What is
+    /// behind the first damage is deleted. Closes the log.
     public static func run(onNode source: IndexSource) async throws -> RebuiltIndex {
         guard let node = source.opened.copy?.node else {
             throw IndexError(.unavailable, "a store in memory has no index to rebuild")

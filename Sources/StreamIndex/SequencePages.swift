@@ -149,7 +149,8 @@ struct SequenceWalk {
         return nil
     }
 
-    /// Makes `block` the one of `sequence`, or the next one that has a match, with `sequence` in it; false: there is none.
+    /// Makes `block` the one of `sequence`, or the next one that has a match, with `sequence` in it; false: there is
+    /// none.
     private mutating func enterBlock() throws(IndexError) -> Bool {
         let wanted = sequence / IndexLimits.bitmapBlock
         if wanted == block { return true }

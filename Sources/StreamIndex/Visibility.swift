@@ -33,7 +33,8 @@ final class Visibility: Sendable {
         wait(for: newest)
     }
 
-    /// Blocks until a run can be read. Under load the next one has begun before who waits is awake: it is not waited for.
+    /// Blocks until a run can be read. Under load the next one has begun before who waits is awake: it is not waited
+    /// for.
     func wait(for run: Int) {
         runs.wait { $0.ended >= run ? () : nil }
     }

@@ -144,8 +144,8 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         /// What is read back is not what was stored. Verify the store; where only the index is damaged rebuild it, else
         /// restore a backup.
         case damaged
-        /// The index does not belong to this log, or is ahead of it: the log was made anew, cut or replaced. Restore the
-        /// log, or begin a new index to go on with what the log has; the message says how.
+        /// The index does not belong to this log, or is ahead of it: the log was made anew, cut or replaced. Restore
+        /// the log, or begin a new index to go on with what the log has; the message says how.
         case indexMismatch
         /// A partition was halted, and takes no appends: it holds a record that this build must not guess about, or one
         /// that is damaged or missing. What lies before it can be read. The message says which, and what to do.
@@ -154,8 +154,8 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         /// for (a partition, a global order, an index to rebuild). The message says which; in the first cases see to
         /// the disk or the log, and try again.
         case unavailable
-        /// Global positions stop: an order record says of some records other than this node's index. Streams and appends
-        /// go on. The message names the record and who wrote it.
+        /// Global positions stop: an order record says of some records other than this node's index. Streams and
+        /// appends go on. The message names the record and who wrote it.
         case disputed
         /// The store was closed. Open it again.
         case closed

@@ -16,8 +16,8 @@ extension EventStore {
         try await append([event], to: stream, expecting: expected, acknowledge: acknowledge, deadline: deadline)
     }
 
-    /// Appends events to a stream: all of them or none, with versions and positions one after the other. Durable when it
-    /// returns.
+    /// Appends events to a stream: all of them or none, with versions and positions one after the other. Durable when
+    /// it returns.
     ///
     /// ```swift
     /// do {
@@ -28,8 +28,8 @@ extension EventStore {
     /// }
     /// ```
     /// The first event's id names the append: the same call with the same ids is the same append, gets the first answer
-    /// (`isRepeat`), and stores nothing. One append id means one append to one stream; ids are compared, not content. An
-    /// append that expects an exact version is its own append for each version.
+    /// (`isRepeat`), and stores nothing. One append id means one append to one stream; ids are compared, not content.
+    /// An append that expects an exact version is its own append for each version.
     ///
     /// - Parameters:
     ///   - events: 1 to 1,000, together at most 1 MiB (`StoreOptions`).

@@ -4,8 +4,8 @@ import StreamIndex
 
 extension EventStore {
     /// Throws the index away and makes it anew from the log; the store must not be open. The new one takes the old
-    /// one's place when it is complete. On a node of a log elsewhere it is made from the node's own copy of the records,
-    /// which is checked and cut where something in it is damaged, and then from the log.
+    /// one's place when it is complete. On a node of a log elsewhere it is made from the node's own copy of the
+    /// records, which is checked and cut where something in it is damaged, and then from the log.
     ///
     /// - Parameter progress: called from a thread of the rebuild, after every few thousand records.
     /// - Throws: `StoreError`, as `open`; `unavailable` for a store that keeps no files.

@@ -9,7 +9,8 @@ extension EventStore {
     /// print(await store.metrics().openMetricsText)
     /// ```
     /// Counters count from the opening of the store, but for `tributary_records`, `tributary_events` and
-    /// `tributary_order_…`, which count what the index holds. Once the store is closed, figures that need its files are left out.
+    /// `tributary_order_…`, which count what the index holds. Once the store is closed, figures that need its files are
+    /// left out.
     public func metrics() async -> StoreMetrics {
         let activity = index.activity
         let order = index.orderSummary

@@ -41,9 +41,9 @@ extension EventStore {
     }
 
     /// Declares void what an order record says of a partition, so that positions go on where they stopped at it. Find
-    /// out first which node is wrong: it keeps its wrong index, and is to be rebuilt. All positions from the record's on
-    /// are given anew, on every node; readers that have seen some of them must read them again. Streams, versions and
-    /// ids are not touched.
+    /// out first which node is wrong: it keeps its wrong index, and is to be rebuilt. All positions from the record's
+    /// on are given anew, on every node; readers that have seen some of them must read them again. Streams, versions
+    /// and ids are not touched.
     ///
     /// ```swift
     /// if let fault = try await store.orderStatus().fault {

@@ -13,7 +13,8 @@ extension EventStore {
     /// - Parameters:
     ///   - version: the first version to show, 0 or more; nil: the beginning, or the end where it goes backward.
     ///   - limit: most events, 1 or more.
-    /// - Returns: events, read page by page. Throws `ReadError` (`tombstoned`, `invalid`, `store`), `CancellationError`.
+    /// - Returns: events, read page by page. Throws `ReadError` (`tombstoned`, `invalid`, `store`),
+    ///   `CancellationError`.
     public func read(
         _ stream: StreamName, from version: Int64? = nil, direction: ReadDirection = .forward, limit: Int = .max,
         consistency: ReadConsistency = .local
@@ -25,8 +26,9 @@ extension EventStore {
             problem: Self.problem(from: version, limit: limit))
     }
 
-    /// Reads the events of the whole store in their global order, the store's own (`$…`) too. With several partitions it
-    /// ends before the first position that is not known yet; where nodes differ about one it throws `disputed` there.
+    /// Reads the events of the whole store in their global order, the store's own (`$…`) too. With several partitions
+    /// it ends before the first position that is not known yet; where nodes differ about one it throws `disputed`
+    /// there.
     ///
     /// ```swift
     /// for try await event in store.readAll(from: .start, where: .category("Order")) { … }

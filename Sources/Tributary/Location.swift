@@ -10,8 +10,8 @@ extension EventStore {
 
         /// - Parameters:
         ///   - create: makes the store; throws where there is one.
-        ///   - open: opens the log, making it first where it is missing and that is allowed; what it has to say while it
-        ///     is open goes to the sink.
+        ///   - open: opens the log, making it first where it is missing and that is allowed; what it has to say while
+        ///     it is open goes to the sink.
         package init(
             create: @escaping @Sendable () async throws -> Void,
             open: @escaping @Sendable (Creation, @escaping LineSink) async throws -> OpenedLog

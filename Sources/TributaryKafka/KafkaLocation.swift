@@ -10,10 +10,10 @@ extension EventStore.Location {
     /// ```swift
     /// let store = try await EventStore.open(.kafka(KafkaLocation("localhost:9092", store: "shop")))
     /// ```
-    /// `EventStore.create` makes the topics, as `KafkaLocation.createTopics` does, and the store in them; `open` never makes
-    /// a topic, but makes empty ones a store. Any number of processes may have the store open at once, each with a
-    /// directory of its own. Where no broker answers, a node that was open before opens all the same: what it has applied
-    /// can be read, and the rest follows when a broker is back.
+    /// `EventStore.create` makes the topics, as `KafkaLocation.createTopics` does, and the store in them; `open` never
+    /// makes a topic, but makes empty ones a store. Any number of processes may have the store open at once, each with
+    /// a directory of its own. Where no broker answers, a node that was open before opens all the same: what it has
+    /// applied can be read, and the rest follows when a broker is back.
     public static func kafka(_ location: KafkaLocation) -> Self {
         .log(directory: location.index, named: location.store) {
             try await location.createAll()
@@ -89,8 +89,8 @@ public struct KafkaLocation: Sendable {
     public var acceptsUnverifiedServers = false
     /// Writes also where the topics' settings cannot be read. What can be read must be right all the same.
     public var allowsUnverifiedTopics = false
-    /// Opens what the node in `index` has applied without asking Kafka: to read and export it where Kafka is gone, or where
-    /// the topic is refused. Nothing is written.
+    /// Opens what the node in `index` has applied without asking Kafka: to read and export it where Kafka is gone, or
+    /// where the topic is refused. Nothing is written.
     public var isOffline = false
     /// Copies of each record that the topics must have, and with which they are made; nil: as the cluster has it.
     public var replication: Int?
@@ -126,8 +126,8 @@ public struct KafkaLocation: Sendable {
         return place
     }
 
-    /// Makes the store's topics with the settings that a store needs: that of the events and, for several partitions, that
-    /// of their order. Where only the second is missing, as after a crash in between, it makes that.
+    /// Makes the store's topics with the settings that a store needs: that of the events and, for several partitions,
+    /// that of their order. Where only the second is missing, as after a crash in between, it makes that.
     ///
     /// - Parameter partitions: 1 or more, fixed for the store's life; nil: 12, or as many as the events' topic has.
     /// - Returns: the topics that it made, by name, with their partitions.

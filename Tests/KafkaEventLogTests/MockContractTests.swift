@@ -23,8 +23,8 @@ private func mock(partitions: Int, brokers: Int32) -> LogUnderTest {
 
 /// A store on an imitated cluster, with its topics.
 func mockPlace(_ cluster: MockCluster, partitions: Int, replication: Int32 = 1) -> KafkaPlace {
-    // The imitation answers a fetch that waits only when its time is over. And it takes a batch also where the one before
-    // it failed, which a broker does not: the library believes then that both were stored.
+    // The imitation answers a fetch that waits only when its time is over. And it takes a batch also where the one
+    // before it failed, which a broker does not: the library believes then that both were stored.
     var place = KafkaPlace(
         servers: cluster.servers, store: "shop", properties: ["fetch.wait.max.ms": "5", "max.in.flight": "1"])
     place.allowsUnverifiedTopics = true

@@ -90,7 +90,8 @@ extension RealKafka {
             await log.close()
         }
 
-        /// A transaction that somebody else aborted: between records, and at the end, where only the end's offset shows it.
+        /// A transaction that somebody else aborted: between records, and at the end, where only the end's offset shows
+        /// it.
         @Test func holesInTheOffsets() async throws {
             let place = try await realPlace(.own, partitions: 1)
             let log = try await KafkaLog.open(place)

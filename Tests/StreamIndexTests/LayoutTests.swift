@@ -5,8 +5,8 @@ import Testing
 
 /// Layout 2 of the index and rule 1 are frozen: the same records give these entries and digests in every release.
 @Suite struct LayoutTests {
-    /// Where this fails on purpose, `IndexLimits.layoutVersion` is raised, so that older indexes are made anew; a digest
-    /// never changes.
+    /// Where this fails on purpose, `IndexLimits.layoutVersion` is raised, so that older indexes are made anew; a
+    /// digest never changes.
     @Test func theLayoutIsTheOneThatIsFrozen() throws {
         let book = try RecordBook(seed: 2_026, count: 6_000, partitions: 2)
         let index = try book.index { $0 = 512 }

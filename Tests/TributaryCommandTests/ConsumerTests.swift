@@ -22,8 +22,8 @@ private let hasPython: Bool = {
     return false
 }()
 
-/// The page for consumers in other languages is enough to tell accepted from rejected: a program that was written from it
-/// alone decides as the store does.
+/// The page for consumers in other languages is enough to tell accepted from rejected: a program that was written from
+/// it alone decides as the store does.
 @Suite(.timeLimit(.minutes(3)), .enabled(if: hasPython, "there is no python3")) struct ConsumerTests {
     /// The golden log has every kind of decision.
     @Test func decidesAsTheGoldenLog() async throws {

@@ -95,7 +95,8 @@ struct KafkaMismatchTests {
         #expect(try await tool.runAll(options + ["append", "a", "--type", "t", "--json", "1"]).code == 0)
     }
 
-    /// A store of which one topic is missing is completed, and that is said; one with another number of partitions is not.
+    /// A store of which one topic is missing is completed, and that is said; one with another number of partitions is
+    /// not.
     @Test func theMissingOrderTopicIsMade() async throws {
         let tool = try Tool()
         let servers = try await broker()

@@ -170,8 +170,8 @@ import TributaryKafka
         }
     }
 
-    /// Nobody leads the order topic: streams and appends go on, of a store that is open and of one that is opened; positions
-    /// wait, and follow when somebody does.
+    /// Nobody leads the order topic: streams and appends go on, of a store that is open and of one that is opened;
+    /// positions wait, and follow when somebody does.
     @Test func anOrderTopicWithoutALeaderHoldsUpOnlyPositions() async throws {
         try await withNode { cluster, location in
             var location = location

@@ -37,8 +37,8 @@ private final class OrderlessLog: RecordLog {
     func close() async { await log.close() }
 }
 
-/// A node that has applied a store without an order opens it when it has an empty order topic: that begins, and all that was
-/// there is ordered.
+/// A node that has applied a store without an order opens it when it has an empty order topic: that begins, and all
+/// that was there is ordered.
 @Test(.timeLimit(.minutes(1))) func aStoreGetsItsOrderLater() async throws {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("late-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: directory) }

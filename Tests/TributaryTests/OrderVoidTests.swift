@@ -30,8 +30,8 @@ import Testing
         }
     }
 
-    /// One bug after the other, each found by all nodes and declared void by any: all agree again, one that is built anew
-    /// and one that is opened afresh too.
+    /// One bug after the other, each found by all nodes and declared void by any: all agree again, one that is built
+    /// anew and one that is opened afresh too.
     @Test func afterEachVoidAllAgree() async throws {
         var random = seededRandom()
         try await withTemporaryDirectory { path in
@@ -88,8 +88,8 @@ import Testing
         }
     }
 
-    /// What does not exist when it is ordered stops positions, also over a restart, until it comes to be: then its content
-    /// decides, as on a node that asked later.
+    /// What does not exist when it is ordered stops positions, also over a restart, until it comes to be: then its
+    /// content decides, as on a node that asked later.
     @Test func aRangeBeyondTheEndIsJudgedByWhatComes() async throws {
         try await withTemporaryDirectory { path in
             var nodes = OrderNodes()
