@@ -69,15 +69,17 @@ let package = Package(
         // Tests, and what several of them share.
         .testTarget(
             name: "AppendRuleTests",
-            dependencies: ["AppendRule", "Envelope"],
+            dependencies: ["AppendRule", "Envelope", "SeededNumbers"],
             exclude: ["Golden"],
             swiftSettings: safe),
         .testTarget(
             name: "EnvelopeTests",
-            dependencies: ["Envelope", "AppendRule", "GlobalOrder", "Checksums"],
+            dependencies: ["Envelope", "AppendRule", "GlobalOrder", "Checksums", "SeededNumbers"],
             exclude: ["Golden", "GoldenOrder"],
             swiftSettings: safe),
-        .testTarget(name: "GlobalOrderTests", dependencies: ["GlobalOrder"], swiftSettings: safe),
+        .testTarget(
+            name: "GlobalOrderTests", dependencies: ["GlobalOrder", "SeededNumbers"], swiftSettings: safe),
+        .target(name: "SeededNumbers", path: "Tests/Support/SeededNumbers", swiftSettings: safe),
         .target(
             name: "LogContract", dependencies: ["EventLog"], path: "Tests/Support/LogContract", swiftSettings: safe),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "LogContract"], swiftSettings: safe),

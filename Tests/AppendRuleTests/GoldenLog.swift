@@ -1,5 +1,6 @@
 import AppendRule
 import Envelope
+import SeededNumbers
 
 /// How the golden log was made, and a reader of it that decides each record anew.
 enum GoldenLog {

@@ -1,5 +1,6 @@
 import AppendRule
 import Foundation
+import SeededNumbers
 import Testing
 
 /// A record's identity, but for what the rule never looks at.

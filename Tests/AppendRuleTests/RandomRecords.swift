@@ -1,4 +1,5 @@
 import AppendRule
+import SeededNumbers
 
 /// Makes well-formed records that get in each other's way: few streams, few ids, many repeats.
 struct RandomRecords {

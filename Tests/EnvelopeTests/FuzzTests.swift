@@ -1,5 +1,6 @@
 import AppendRule
 import Envelope
+import SeededNumbers
 import Testing
 
 @Suite struct FuzzTests {

@@ -1,5 +1,6 @@
 import Envelope
 import GlobalOrder
+import SeededNumbers
 import Testing
 
 @Suite struct OrderFuzzTests {

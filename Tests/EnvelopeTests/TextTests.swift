@@ -1,6 +1,7 @@
 import AppendRule
 import Checksums
 import Envelope
+import SeededNumbers
 import Testing
 
 @Suite struct TextTests {

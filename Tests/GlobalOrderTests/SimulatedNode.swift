@@ -1,4 +1,5 @@
 import GlobalOrder
+import SeededNumbers
 
 /// What is wrong with a node, of one partition from an offset on.
 struct Bug: Equatable {

@@ -1,4 +1,5 @@
 import GlobalOrder
+import SeededNumbers
 
 /// How a simulation goes; faults in percent of the occasions.
 struct SimulationPlan {

@@ -1,4 +1,5 @@
 import GlobalOrder
+import SeededNumbers
 import Testing
 
 @Suite struct SimulationTests {

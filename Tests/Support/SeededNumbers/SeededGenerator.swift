@@ -1,22 +1,22 @@
 import Foundation
 
 /// SplitMix64: the same numbers from the same seed, everywhere.
-struct SeededGenerator {
+public struct SeededGenerator: Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) {
+    public init(seed: UInt64) {
         state = seed
     }
 
     /// The seed in TRIBUTARY_SEED, else a random one; printed, so that a failure can be repeated.
-    static func seed(for test: String) -> UInt64 {
+    public static func seed(for test: String) -> UInt64 {
         let given = ProcessInfo.processInfo.environment["TRIBUTARY_SEED"].flatMap { UInt64($0) }
         let seed = given ?? UInt64.random(in: 0..<1_000_000_000)
         print("\(test): TRIBUTARY_SEED=\(seed)")
         return seed
     }
 
-    mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
@@ -25,11 +25,11 @@ struct SeededGenerator {
     }
 
     /// 0 ..< bound
-    mutating func below(_ bound: Int) -> Int {
+    public mutating func below(_ bound: Int) -> Int {
         Int(next() >> 1) % bound
     }
 
-    mutating func chance(_ percent: Int) -> Bool {
+    public mutating func chance(_ percent: Int) -> Bool {
         below(100) < percent
     }
 }
