@@ -232,10 +232,11 @@ public struct OrderProposer: Sendable {
             if partition.yields {
                 times[run.partition] = run.since + 2 * patience
             } else if partition.newestProposer == id || leads {
+                let notBefore = partition.newestProposer == id ? .min : partition.notBefore
                 let since = min(oldest ?? run.since, run.since)
-                oldest = since
-                let isOwn = partition.newestProposer == id
-                times[run.partition] = max(since + gatherTime, isOwn ? .min : partition.notBefore)
+                // What may not be proposed yet hurries nothing else.
+                if notBefore <= since + gatherTime { oldest = since }
+                times[run.partition] = max(since + gatherTime, notBefore)
             } else {
                 times[run.partition] = max(run.since + patience, partition.notBefore)
             }

@@ -105,10 +105,12 @@ public final class KeyValueStore: @unchecked Sendable {
         db = opened
     }
 
-    /// `close` flushes where there is room; RocksDB's own flush at its end would not look. And a key's place in memory
-    /// is sought from that of the last key with the same first bytes, which are a stream's, or a block's before it.
+    /// `close` flushes where there is room; RocksDB's own flush at its end would not look. And the place of a new key in
+    /// memory is sought from that of the last one with the same eight bytes at its beginning: short enough that many
+    /// keys share them, since RocksDB keeps 230 bytes for each beginning. It must not be used with `DeleteRange`, whose
+    /// keys would share these places.
     private static let moreOptions =
-        "avoid_flush_during_shutdown=true;memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.9"
+        "avoid_flush_during_shutdown=true;memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.8"
 
     /// RocksDB makes a file for its write-ahead log at every open, also where nothing is ever written to it, and leaves
     /// it behind where nothing was flushed.

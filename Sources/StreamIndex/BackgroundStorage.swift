@@ -6,6 +6,7 @@ import Synchronization
 
 /// A storage that does one large write at a time in the background: to take new memory or page cache for records costs
 /// as much as to decide them. Everything waits for that write but reads: what is written can be read after `settle`.
+/// What goes wrong in it is said by the next call, and by every later one.
 final class BackgroundStorage: SegmentStorage {
     private struct Progress: Sendable {
         var isWriting = false

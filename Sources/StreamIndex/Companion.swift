@@ -14,7 +14,7 @@ final class Companion: Sendable {
     private let state = Monitor(State())
     private let thread = Mutex<WorkerThread?>(nil)
 
-    /// Begins `work` once what was begun before is done.
+    /// Begins `work` once what was begun before is done. From one thread at a time.
     func begin(_ work: @escaping @Sendable () -> Void) {
         finish()
         thread.withLock { thread in

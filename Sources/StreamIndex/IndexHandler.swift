@@ -37,7 +37,7 @@ final class IndexHandler: LogHandler {
     init(
         _ applier: sending Applier, _ identity: Identity, log: any RecordLog, checkpoints: sending Checkpoints?,
         proposer: Proposer, waits: AppliedWaits, orderer: Orderer?, visibility: Visibility,
-        companion: Companion = Companion(), say: @escaping IndexSay
+        companion: Companion, say: @escaping IndexSay
     ) {
         applier.order?.isWatched = orderer != nil
         published = Mutex(applier.lanes.map(\.halted))
@@ -73,10 +73,11 @@ final class IndexHandler: LogHandler {
         var halted: [(Int, IndexError)] = []
         var update: OrderUpdate?
         turn { state throws(IndexError) in
+            // A failure too comes after the answers.
+            defer { companion.finish() }
             try state.applier.commit(run.bytes.span)
             try state.checkpoints?.shown()
         }
-        // What follows comes after the answers.
         companion.finish()
         // Who reads does not wait for the disk.
         if !applied.isEmpty { visibility.end() }

@@ -56,15 +56,21 @@ enum NodeCopy {
         _ copy: CopyPlace, _ identity: Identity, _ source: IndexSource
     ) throws -> IndexParts {
         let companion = Companion()
-        let storage = BackgroundStorage(DirectoryStorage(path: copy.node.log), companion)
-        let writer = try opened(storage, copy, StoreUUID(identity))
-        let store = try matching(copy, writer, identity, source)
         do {
-            let applier = try Applier(store, records: storage)
-            try replay(store, applier, copy.checkpointBytes, source.progress)
-            return IndexParts(store: store, applier: applier, writer: writer, companion: companion)
+            let storage = BackgroundStorage(DirectoryStorage(path: copy.node.log), companion)
+            let writer = try opened(storage, copy, StoreUUID(identity))
+            let store = try matching(copy, writer, identity, source)
+            do {
+                let applier = try Applier(store, records: storage)
+                try replay(store, applier, copy.checkpointBytes, source.progress)
+                return IndexParts(store: store, applier: applier, writer: writer, companion: companion)
+            } catch {
+                store.keyValue.close()
+                throw error
+            }
         } catch {
-            store.keyValue.close()
+            // A torn tail that is written anew may be a large write.
+            companion.close()
             throw error
         }
     }

@@ -10,9 +10,10 @@ public enum IndexLimits {
     public static let checkpointBytes = 32 << 20
     /// How many times as many bytes of records come to the same.
     static let recordsInACheckpoint = 8
-    /// Bytes of a run's records from which on they are written beside the log's thread, and records from which on
-    /// callers are answered so: to wake a thread for fewer costs more than it saves.
+    /// Bytes of a run's records from which on they are written beside the log's thread: to wake a thread for fewer costs
+    /// more than it saves.
     static let companionBytes = 32 << 10
+    /// Records from which on callers are answered so.
     static let companionAnswers = 64
     /// Offsets between two digests that are kept.
     static let digestEvery: Int64 = 4_096

@@ -103,7 +103,8 @@ final class Orderer: Sendable {
                 stop: state.newest.stop)
             let newFault = state.newest.fault == before ? nil : state.newest.fault
             // What gathers until a time that it waits for anyway is no news.
-            let isNews = state.waitsUntil == nil || state.hurried > 0 || !update.seen.isEmpty || newFault != nil
+            let isSooner = state.waitsUntil.map { now + timing.gatherTime < $0 } ?? true
+            let isNews = isSooner || state.hurried > 0 || !update.seen.isEmpty || newFault != nil
             return (newFault, isNews || !update.voided.isEmpty)
         }
         ended.tell()

@@ -5,6 +5,7 @@ extension InvalidInput {
     /// A UUID as two big-endian numbers.
     typealias EventID = (high: UInt64, low: UInt64)
 
+    /// Ids of one append up to which each is compared with each.
     private static let comparedIDs = 32
 
     static func check(streamName: [UInt8]) throws(InvalidInput) {
@@ -81,10 +82,7 @@ extension InvalidInput {
     /// down.
     private static func checkEvent(_ events: [NewEvent], _ index: Int) throws(InvalidInput) -> Int {
         try check(NameCheck.eventType(events[index].type), .eventType, "an event type")
-        // Mostly that of the event before.
-        if index == 0 || events[index].contentType != events[index - 1].contentType {
-            try check(NameCheck.contentType(events[index].contentType.rawValue), .contentType, "a content type")
-        }
+        try check(NameCheck.contentType(events[index].contentType.rawValue), .contentType, "a content type")
         if let id = events[index].correlationID {
             try check(NameCheck.correlationID(id), .correlationID, "a correlation id")
         }

@@ -95,6 +95,20 @@ private let timing = ProposerTiming(takeOverDelay: 100, flightTime: 1_000, pause
         #expect(proposals == [11, 22, 33, 44, 55, 66, 77, 88, 99])
     }
 
+    @Test func whatMayNotBeProposedYetHurriesNothingElse() {
+        var proposer = OrderProposer(
+            id: me, order: state((0, me), (0, me), (0, other)), random: 25,
+            timing: ProposerTiming(takeOverDelay: 1_000, flightTime: 1_000, pauseAfterFailure: 10, gatherTime: 10))
+        proposer.applied(partition: 2, next: 1, at: 0)
+        #expect(ranges(proposer.step(at: 10)) == ["2: 0...0"])
+        proposer.ordered(state((0, me), (0, me), (0, other)), at: 11)
+        // Lost to the other node, which then says nothing more.
+        proposer.settled(0, .seen, at: 11)
+        proposer.applied(partition: 0, next: 1, at: 20)
+        #expect(proposer.step(at: 20) == .wait(until: 30))
+        #expect(ranges(proposer.step(at: 30)) == ["0: 0...0"])
+    }
+
     @Test func pausesGrowWhileRecordsFail() {
         var proposer = proposer(state((1, me)))
         proposer.applied(partition: 0, next: 2, at: 0)

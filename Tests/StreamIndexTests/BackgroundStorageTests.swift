@@ -1,6 +1,8 @@
 import AppendRule
 import Envelope
 import EventLog
+import Foundation
+import Glibc
 import KeyValue
 import Segments
 import Testing
@@ -84,6 +86,45 @@ import Testing
             companion.close()
             keyValue.close()
         }
+    }
+
+    /// A torn tail that is written anew is a large write; then the index cannot be opened.
+    @Test func anOpeningThatFailsLeavesNoThread() async throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("companion-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let identity = Identity(store: testStore, partitions: 1, nonce: id(1))
+        let node = try NodeDirectory(path, of: "test")
+        let writer = try SegmentWriter.create(in: DirectoryStorage(path: node.log), store: StoreUUID(identity))
+        let frames = (0..<200).map {
+            SegmentFrame(
+                channel: 0, offset: Int64($0), appendTime: 1, key: 0..<10, value: 10..<1_000,
+                place: SegmentPlace(file: 0, position: 0, length: 0))
+        }
+        var places: [SegmentPlace] = []
+        try writer.append(frames, of: [UInt8](repeating: 7, count: 1_000), places: &places)
+        let held = try KeyValueStore(.directory(node.index))
+        let copy = CopyPlace(node)
+        let source = IndexSource(OpenedLog(log: PlayedLog(), segments: nil, indexDirectory: nil, copy: copy))
+        let before = Self.companions
+        await #expect(throws: IndexError.self) {
+            try await onOwnThread(named: "storage-open") { _ = try NodeCopy.open(copy, identity, source) }
+        }
+        // Others may run beside this test; theirs end.
+        let left = Self.companions.subtracting(before)
+        try await onOwnThread(named: "storage-wait") {
+            let end = ContinuousClock.now + .seconds(30)
+            while !left.isDisjoint(with: Self.companions), .now < end { sched_yield() }
+        }
+        #expect(left.isDisjoint(with: Self.companions))
+        held.close(flushing: false)
+    }
+
+    private static var companions: Set<String> {
+        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+        return Set(
+            tasks.filter {
+                (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "index-companion\n"
+            })
     }
 }
 

@@ -39,8 +39,7 @@ import Testing
         let handler = IndexHandler(
             try Applier(store), identity, log: log,
             checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: 1), proposer: proposer, waits: waits,
-            orderer: nil,
-            visibility: visibility, say: { _, _ in })
+            orderer: nil, visibility: visibility, companion: Companion(), say: { _, _ in })
         log.append(
             LogRecord(
                 key: [], value: RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)),

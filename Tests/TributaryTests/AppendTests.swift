@@ -170,6 +170,13 @@ import Tributary
             #expect(
                 try await code([event(), NewEvent(type: "A", data: [], contentType: ContentType(rawValue: "\n"))])
                     == .contentType)
+            // Equal as text, of different length in bytes.
+            let (short, long) = (String(repeating: "\u{e9}", count: 60), String(repeating: "e\u{301}", count: 60))
+            #expect(short == long)
+            #expect(
+                try await code(
+                    [short, long].map { NewEvent(type: "A", data: [], contentType: ContentType(rawValue: $0)) })
+                    == .contentType)
             #expect(
                 try await code([NewEvent(type: "A", data: [], correlationID: String(repeating: "c", count: 129))])
                     == .correlationID)
