@@ -222,6 +222,16 @@ public final class KeyValueStore: @unchecked Sendable {
         if message != nil { throw KeyValueError(Self.take(message)) }
     }
 
+    /// Looks whether the disk has room for a batch that is still to grow, where `write` would look.
+    ///
+    /// - Parameter growth: in bytes.
+    /// - Throws: that it has not: nobody need be told of what then cannot be written.
+    public func admit(_ batch: WriteBatch, growth: Int) throws(KeyValueError) {
+        let before = unflushedBytes
+        guard before / limits.checkBytes != (before + batch.fileBytes + growth) / limits.checkBytes else { return }
+        try checkRoom()
+    }
+
     /// Bytes written since the last flush began.
     public var unflushedBytes: Int { unflushed.withLock { $0 } }
 

@@ -445,13 +445,26 @@ final class Applier {
         return try store.gather(header, slot.state)
     }
 
+    /// Makes sure, as far as can be seen, that the run will be there for readers, before anybody is told of it: waits
+    /// until its records are kept, and looks whether the disk has room for the batch.
+    func prepare() throws(IndexError) {
+        try settle()
+        do throws(KeyValueError) { try store.keyValue.admit(batch, growth: IndexLimits.batchGrowth) } catch {
+            throw IndexError(.unavailable, "the index cannot be written: \(error); open the store again after that")
+        }
+    }
+
+    private func settle() throws(IndexError) {
+        do throws(SegmentError) { try records?.settle() } catch {
+            throw IndexError(.unavailable, "the records cannot be kept: \(error); open the store again after that")
+        }
+    }
+
     /// Writes what the run brought, in one batch, once its records can be read.
     ///
     /// - Parameter bytes: the run's.
     func commit(_ bytes: Span<UInt8>) throws(IndexError) {
-        do throws(SegmentError) { try records?.settle() } catch {
-            throw IndexError(.unavailable, "the records cannot be kept: \(error)")
-        }
+        try settle()
         for partition in lanes.indices {
             guard let last = lanes[partition].last else { continue }
             lanes[partition].state.lastRecord = Self.fingerprint(key: last.key, value: last.value, in: bytes)
@@ -476,7 +489,7 @@ final class Applier {
         do throws(KeyValueError) {
             try store.keyValue.write(batch)
         } catch {
-            throw IndexError(.unavailable, "the index cannot be written: \(error)")
+            throw IndexError(.unavailable, "the index cannot be written: \(error); open the store again after that")
         }
         batch.removeAll()
         try order?.advance(lanes)

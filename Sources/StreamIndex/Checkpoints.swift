@@ -58,7 +58,7 @@ struct Checkpoints {
             throw IndexError(.unavailable, "the records cannot be kept: \(error)")
         }
         do throws(KeyValueError) { try keyValue.flush(waits: false) } catch {
-            throw IndexError(.unavailable, "the index cannot be written: \(error)")
+            throw IndexError(.unavailable, "the index cannot be written: \(error); open the store again after that")
         }
     }
 }

@@ -146,7 +146,9 @@ final class IndexHandler: LogHandler {
             try state.checkpoints?.write(&entries, of: run.bytes)
         }
         let reports = proposer.isAwaited || waits.hasBarriers
-        return (try state.applier.apply(run.bytes.span, entries, reports: reports), halts)
+        let applied = try state.applier.apply(run.bytes.span, entries, reports: reports)
+        try state.applier.prepare()
+        return (applied, halts)
     }
 
     func handle(_ event: LogEvent) {

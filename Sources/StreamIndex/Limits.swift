@@ -15,6 +15,8 @@ public enum IndexLimits {
     static let companionBytes = 32 << 10
     /// Records from which on callers are answered so.
     static let companionAnswers = 64
+    /// What a run's batch grows by when it is committed, in bytes: states and open blocks of the partitions.
+    static let batchGrowth = 64 << 10
     /// Offsets between two digests that are kept.
     static let digestEvery: Int64 = 4_096
     /// Stream states that the applier keeps in memory.

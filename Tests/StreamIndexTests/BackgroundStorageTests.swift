@@ -88,6 +88,55 @@ import Testing
         }
     }
 
+    /// The records of a run, few or many, or its index have no room: no caller is told *accepted*.
+    @Test(arguments: [60, 400], [false, true]) func nobodyIsToldOfWhatCannotBeRead(
+        count: Int, keepsRecords: Bool
+    ) async throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("room-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let disk = SlowDisk()
+        let (identity, companion) = (Identity(store: testStore, partitions: 1, nonce: id(1)), Companion())
+        let storage = BackgroundStorage(disk, companion)
+        let writer = try SegmentWriter.create(in: storage, store: StoreUUID(identity))
+        var limits = KeyValueLimits()
+        if keepsRecords { (limits.spareBytes, limits.checkBytes) = (1 << 55, IndexLimits.batchGrowth + 4_096) }
+        let keyValue = try KeyValueStore(.directory(path), limits: limits)
+        let store = IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
+        let (log, checker) = (PlayedLog(), ReaderThreads(count: 1, name: "checker"))
+        let visibility = Visibility()
+        let proposer = Proposer(
+            log: log, store: store, checker: checker, visibility: visibility, limits: AppendLimits())
+        let handler = IndexHandler(
+            try Applier(store, records: storage), identity, log: log,
+            checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil), proposer: proposer,
+            waits: AppliedWaits(nextOffsets: [0]), orderer: nil, visibility: visibility, companion: companion,
+            say: { _, _ in })
+        let first = RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)
+        log.append(LogRecord(key: [], value: first), to: 0, tag: .none)
+        try log.start(from: [0], handler: handler)
+        var calls: [PendingAppend] = []
+        for number in 0..<count {
+            let key = name("stream-\(number)")
+            let header = RecordHeader(
+                kind: .append, expectation: .any, writeID: 0, eventCount: 1, ids: [id(100 + number)])
+            let request = AppendRequest(
+                stream: NameKey(key), channel: 0, header: header, needsCheck: false, mayGather: false,
+                settleBy: .distant, deadline: .distant
+            ) { RecordEnvelope.encode(header, events: [content(data: 600)], key: key, store: testStore) }
+            calls.append(await proposer.submit(size: 700, settleBy: .distant) { request })
+        }
+        if !keepsRecords { disk.fail() }
+        try await onOwnThread(named: "storage-log") { log.deliver((1...count).map { Int64($0) }) }
+        #expect(handler.halts[0]?.code == .unavailable)
+        for call in calls { #expect(await call.outcome() == .unknown) }
+        try await onOwnThread(named: "storage-close") {
+            checker.close()
+            proposer.finish()
+            companion.close()
+            keyValue.close(flushing: false)
+        }
+    }
+
     /// A torn tail that is written anew is a large write; then the index cannot be opened.
     @Test func anOpeningThatFailsLeavesNoThread() async throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("companion-\(UUID().uuidString)").path

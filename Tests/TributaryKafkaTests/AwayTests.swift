@@ -172,7 +172,11 @@ import TributaryKafka
 
     /// Nobody leads the order topic: streams and appends go on, of a store that is open and of one that is opened;
     /// positions wait, and follow when somebody does.
-    @Test func anOrderTopicWithoutALeaderHoldsUpOnlyPositions() async throws {
+    @Test(
+        .enabled(
+            if: ProcessInfo.processInfo.environment["TRIBUTARY_LIBRDKAFKA"] == nil,
+            "newer imitations of a cluster crash where a partition of a topic that is read loses its leader"))
+    func anOrderTopicWithoutALeaderHoldsUpOnlyPositions() async throws {
         try await withNode { cluster, location in
             var location = location
             location.patience = .seconds(1)
