@@ -14,11 +14,11 @@ import Testing
     private let large = [UInt8](repeating: 7, count: IndexLimits.companionBytes)
 
     @Test func whoWritesMuchGoesOnAndTheNextWriteWaits() async throws {
-        let disk = SlowDisk()
+        let disk = HeldDisk()
         let companion = Companion()
         let storage = BackgroundStorage(disk, companion)
         let file = try storage.create("a", byteCount: 1 << 20)
-        disk.hold(true)
+        disk.hold(.largeWrites)
         try file.write([1, 2, 3], at: 0)
         #expect(disk.written == 3)
         try file.write(large, at: 3)
@@ -27,29 +27,29 @@ import Testing
             try await onOwnThread(named: "storage-write") { [large] in try file.write([9], at: 3 + large.count) }
         }
         #expect(disk.written == 3)
-        disk.hold(false)
+        disk.hold(nil)
         try await next.value
         #expect(try file.bytes(4 + large.count) == [1, 2, 3] + large + [9])
         try await onOwnThread(named: "storage-close") { companion.close() }
     }
 
     @Test func whatFailedIsSaidFromThenOn() async throws {
-        let disk = SlowDisk()
+        let disk = HeldDisk()
         let companion = Companion()
         let storage = BackgroundStorage(disk, companion)
         let file = try storage.create("a", byteCount: 1 << 20)
         disk.fail()
         try file.write(large, at: 0)
-        #expect(throws: SlowDisk.broken) { try storage.settle() }
-        #expect(throws: SlowDisk.broken) { try file.write([1], at: 0) }
-        #expect(throws: SlowDisk.broken) { try file.sync() }
-        #expect(throws: SlowDisk.broken) { try storage.create("b", byteCount: 10) }
+        #expect(throws: HeldDisk.broken) { try storage.settle() }
+        #expect(throws: HeldDisk.broken) { try file.write([1], at: 0) }
+        #expect(throws: HeldDisk.broken) { try file.sync() }
+        #expect(throws: HeldDisk.broken) { try storage.create("b", byteCount: 10) }
         try await onOwnThread(named: "storage-close") { companion.close() }
     }
 
     /// Nothing points to records that were not kept.
     @Test func anIndexEndsWithTheCopyOfItsRecords() async throws {
-        let disk = SlowDisk()
+        let disk = HeldDisk()
         let (identity, companion) = (Identity(store: testStore, partitions: 1, nonce: id(1)), Companion())
         let storage = BackgroundStorage(disk, companion)
         let writer = try SegmentWriter.create(in: storage, store: StoreUUID(identity))
@@ -94,7 +94,7 @@ import Testing
     ) async throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("room-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let disk = SlowDisk()
+        let disk = HeldDisk()
         let (identity, companion) = (Identity(store: testStore, partitions: 1, nonce: id(1)), Companion())
         let storage = BackgroundStorage(disk, companion)
         let writer = try SegmentWriter.create(in: storage, store: StoreUUID(identity))
@@ -191,72 +191,4 @@ extension SegmentFile {
         }
         return bytes
     }
-}
-
-/// Files in memory whose large writes can be held up, or fail.
-private final class SlowDisk: SegmentStorage {
-    struct State: Sendable {
-        var isHeld = false
-        var waiting = 0
-        var written = 0
-        var fails = false
-    }
-
-    static let broken = SegmentError(.io(errno: 5), "the disk is broken")
-
-    private let memory = MemoryStorage()
-    let state = Monitor(State())
-
-    var written: Int { state.read { $0.written } }
-
-    func hold(_ isHeld: Bool) { state.withLock { $0.isHeld = isHeld } }
-
-    func fail() { state.withLock { $0.fails = true } }
-
-    func waitUntilHeld() { state.wait { $0.waiting > 0 ? () : nil } }
-
-    func names() throws(SegmentError) -> [String] { try memory.names() }
-
-    func open(_ name: String) throws(SegmentError) -> any SegmentFile { SlowFile(try memory.open(name), self) }
-
-    func create(_ name: String, byteCount: Int) throws(SegmentError) -> any SegmentFile {
-        SlowFile(try memory.create(name, byteCount: byteCount), self)
-    }
-
-    func rename(_ name: String, to other: String) throws(SegmentError) { try memory.rename(name, to: other) }
-
-    func remove(_ name: String) throws(SegmentError) { try memory.remove(name) }
-
-    func syncNames() throws(SegmentError) {}
-}
-
-private final class SlowFile: SegmentFile {
-    private let file: any SegmentFile
-    private let disk: SlowDisk
-
-    init(_ file: any SegmentFile, _ disk: SlowDisk) {
-        self.file = file
-        self.disk = disk
-    }
-
-    func byteCount() throws(SegmentError) -> Int { try file.byteCount() }
-
-    func read(into bytes: UnsafeMutableRawBufferPointer, at position: Int) throws(SegmentError) {
-        try unsafe file.read(into: bytes, at: position)
-    }
-
-    func skipZeros(from position: Int) throws(SegmentError) -> Int { try file.skipZeros(from: position) }
-
-    func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(SegmentError) {
-        let isLarge = bytes.count >= IndexLimits.companionBytes
-        if isLarge {
-            disk.state.withLock { $0.waiting += 1 }
-            disk.state.wait { $0.isHeld ? nil : () }
-        }
-        if isLarge, disk.state.read({ $0.fails }) { throw SlowDisk.broken }
-        try unsafe file.write(bytes, at: position)
-        disk.state.withLock { $0.written += bytes.count }
-    }
-
-    func sync() throws(SegmentError) {}
 }

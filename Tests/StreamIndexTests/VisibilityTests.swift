@@ -45,7 +45,7 @@ import Testing
                 key: [], value: RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)),
             to: 0, tag: .none)
         try log.start(from: [0], handler: handler)
-        disk.hold(true)
+        disk.hold(.syncs)
         let barrier = Task {
             await waits.barrier(id(3), in: 0, until: .distant) {
                 let value = RecordEnvelope.encodeBarrier(id: id(3), partition: 0, writeID: 2, store: testStore)
@@ -64,7 +64,7 @@ import Testing
             size.withLock { $0 = bytes }
         }
         #expect(size.read { $0 } > 0)
-        disk.hold(false)
+        disk.hold(nil)
         try await delivery.value
         if case .reached = await barrier.value {} else { Issue.record("the barrier was not reached") }
         try await wait {
@@ -73,63 +73,4 @@ import Testing
             keyValue.close()
         }
     }
-}
-
-/// Files in memory whose syncs can be held up.
-private final class HeldDisk: SegmentStorage {
-    private struct State: Sendable {
-        var isHeld = false
-        var waiting = 0
-    }
-
-    private let memory = MemoryStorage()
-    private let state = Monitor(State())
-
-    func hold(_ isHeld: Bool) { state.withLock { $0.isHeld = isHeld } }
-
-    func waitUntilHeld() { state.wait { $0.waiting > 0 ? () : nil } }
-
-    func sync() {
-        state.withLock { $0.waiting += 1 }
-        state.wait { $0.isHeld ? nil : () }
-        state.withLock { $0.waiting -= 1 }
-    }
-
-    func names() throws(SegmentError) -> [String] { try memory.names() }
-
-    func open(_ name: String) throws(SegmentError) -> any SegmentFile { HeldFile(try memory.open(name), self) }
-
-    func create(_ name: String, byteCount: Int) throws(SegmentError) -> any SegmentFile {
-        HeldFile(try memory.create(name, byteCount: byteCount), self)
-    }
-
-    func rename(_ name: String, to other: String) throws(SegmentError) { try memory.rename(name, to: other) }
-
-    func remove(_ name: String) throws(SegmentError) { try memory.remove(name) }
-
-    func syncNames() throws(SegmentError) {}
-}
-
-private final class HeldFile: SegmentFile {
-    private let file: any SegmentFile
-    private let disk: HeldDisk
-
-    init(_ file: any SegmentFile, _ disk: HeldDisk) {
-        self.file = file
-        self.disk = disk
-    }
-
-    func byteCount() throws(SegmentError) -> Int { try file.byteCount() }
-
-    func read(into bytes: UnsafeMutableRawBufferPointer, at position: Int) throws(SegmentError) {
-        try unsafe file.read(into: bytes, at: position)
-    }
-
-    func skipZeros(from position: Int) throws(SegmentError) -> Int { try file.skipZeros(from: position) }
-
-    func write(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(SegmentError) {
-        try unsafe file.write(bytes, at: position)
-    }
-
-    func sync() throws(SegmentError) { disk.sync() }
 }
