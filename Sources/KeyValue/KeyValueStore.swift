@@ -48,9 +48,15 @@ public final class KeyValueStore: @unchecked Sendable {
     private let limits: KeyValueLimits
     /// nil: in memory.
     private let disk: DiskRoom?
-    /// Bytes written since the last flush.
-    private let unflushed = Mutex(0)
+    private let unflushed: Mutex<Unflushed>
     private var isClosed = false
+
+    private struct Unflushed: Sendable {
+        /// Written since the last flush began.
+        var bytes = 0
+        /// For so many the disk was seen to have room.
+        var checked: Int
+    }
 
     /// Opens the store; makes it where there is none.
     ///
@@ -66,6 +72,8 @@ public final class KeyValueStore: @unchecked Sendable {
             disk = nil
         }
         self.limits = limits
+        // The probe at opening has seen as much.
+        unflushed = Mutex(Unflushed(checked: limits.checkBytes))
         let settings = rocksdb_options_create()
         defer { rocksdb_options_destroy(settings) }
         options = rocksdb_options_create()
@@ -204,19 +212,8 @@ public final class KeyValueStore: @unchecked Sendable {
     /// - Throws: what RocksDB says, or that the disk has no room for what is in memory; then nothing was written.
     public func write(_ batch: WriteBatch) throws(KeyValueError) {
         let bytes = batch.fileBytes
-        let (before, after) = unflushed.withLock { count in
-            count += bytes
-            return (count - bytes, count)
-        }
-        // A memtable that is full is written out by RocksDB itself, which does not look.
-        if before / limits.checkBytes != after / limits.checkBytes {
-            do throws(KeyValueError) {
-                try checkRoom()
-            } catch {
-                unflushed.withLock { $0 -= bytes }
-                throw error
-            }
-        }
+        try admit(bytes)
+        unflushed.withLock { $0.bytes += bytes }
         var message: UnsafeMutablePointer<CChar>?
         batch.withSorted { rocksdb_write(db, writeOptions, $0, &message) }
         if message != nil { throw KeyValueError(Self.take(message)) }
@@ -227,20 +224,27 @@ public final class KeyValueStore: @unchecked Sendable {
     /// - Parameter growth: in bytes.
     /// - Throws: that it has not: nobody need be told of what then cannot be written.
     public func admit(_ batch: WriteBatch, growth: Int) throws(KeyValueError) {
-        let before = unflushedBytes
-        guard before / limits.checkBytes != (before + batch.fileBytes + growth) / limits.checkBytes else { return }
-        try checkRoom()
+        try admit(batch.fileBytes + growth)
+    }
+
+    /// A memtable that is full is written out by RocksDB itself, which does not look: so the room is looked at, now and
+    /// then.
+    private func admit(_ bytes: Int) throws(KeyValueError) {
+        let (all, isSeen) = unflushed.withLock { ($0.bytes + bytes, $0.bytes + bytes <= $0.checked) }
+        if isSeen { return }
+        try checkRoom(ahead: bytes)
+        unflushed.withLock { $0.checked = all + limits.checkBytes }
     }
 
     /// Bytes written since the last flush began.
-    public var unflushedBytes: Int { unflushed.withLock { $0 } }
+    public var unflushedBytes: Int { unflushed.withLock { $0.bytes } }
 
     /// Brings everything that was written so far to the disk, and nothing that is written later.
     ///
     /// - Parameter waits: false returns when that has begun.
     /// - Throws: what RocksDB says, or that the disk has no room for it; then nothing was tried.
     public func flush(waits: Bool = true) throws(KeyValueError) {
-        try checkRoom()
+        try checkRoom(ahead: 0)
         let written = unflushedBytes
         var message: UnsafeMutablePointer<CChar>?
         let flushOptions = rocksdb_flushoptions_create()
@@ -248,17 +252,22 @@ public final class KeyValueStore: @unchecked Sendable {
         rocksdb_flush(db, flushOptions, &message)
         rocksdb_flushoptions_destroy(flushOptions)
         if message != nil { throw KeyValueError(Self.take(message)) }
-        unflushed.withLock { $0 -= written }
+        unflushed.withLock {
+            $0.bytes -= written
+            $0.checked -= written
+        }
     }
 
     /// Debian's RocksDB ends the process where a write to the disk fails, so none is begun that cannot succeed.
-    private func checkRoom() throws(KeyValueError) {
+    ///
+    /// - Parameter ahead: bytes that are to be written besides those in memory.
+    private func checkRoom(ahead: Int) throws(KeyValueError) {
         let written = unflushedBytes
-        guard let disk, written > 0 else { return }
+        guard let disk, written + ahead > 0 else { return }
         // Memtables that were written out meanwhile are counted by the one, filters in memory by the other.
         var inMemory: UInt64 = 0
         let isKnown = rocksdb_property_int(db, "rocksdb.size-all-mem-tables", &inMemory) == 0
-        try disk.check(limits.spareBytes + (isKnown ? min(written, Int(inMemory)) : written))
+        try disk.check(limits.spareBytes + ahead + (isKnown ? min(written, Int(inMemory)) : written))
     }
 
     /// How many bytes its files take, about.

@@ -56,10 +56,12 @@ struct Lane {
     var types: OpenBitmaps
     var places: OpenPlaces
     var halted: IndexError?
-    /// The newest record applied since the last batch was written.
+    /// The newest record applied of the run at hand: its fingerprint is not in `state` yet.
     var last: RunEntry?
-    /// What the log must have, as of the last batch: in `state` the newest record's fingerprint is behind until then.
+    /// What the log must have, as of the last run.
     var known: KnownChannel
+    /// Whether `state` differs from what is written.
+    var isDirty = false
 
     init(_ store: IndexStore, partition: Int) throws(IndexError) {
         state = try store.partitionState(partition)
@@ -143,7 +145,8 @@ final class Applier {
             partitions: store.identity.partitions, store: store.identity.store)
     }
 
-    /// Decides a run, and says what was decided where `reports` asks for it; `commit` must follow.
+    /// Decides a run, and says what was decided where `reports` asks for it. What it brings gathers in a batch, until
+    /// `write` or `commit`.
     ///
     /// Offsets must be dense: the caller has looked.
     func apply(
@@ -157,8 +160,12 @@ final class Applier {
                 try apply(entry, bytes, reports)
             }
         }
+        noteLast(bytes)
         return applied
     }
+
+    /// Whether what has gathered is to be written at once: it is much, or the order waits for it.
+    var isDue: Bool { batch.count >= IndexLimits.gatheredEntries || order?.awaitsEntries == true }
 
     /// Tells a record from any other that may stand at its offset. Not by CRC-32C: a record ends with its own, so all
     /// of them have the same.
@@ -460,19 +467,34 @@ final class Applier {
         }
     }
 
-    /// Writes what the run brought, in one batch, once its records can be read.
-    ///
-    /// - Parameter bytes: the run's.
-    func commit(_ bytes: Span<UInt8>) throws(IndexError) {
-        try settle()
+    /// Has the partitions' newest records in their states.
+    private func noteLast(_ bytes: Span<UInt8>) {
         for partition in lanes.indices {
             guard let last = lanes[partition].last else { continue }
             lanes[partition].state.lastRecord = Self.fingerprint(key: last.key, value: last.value, in: bytes)
             lanes[partition].known = KnownChannel(partition, lanes[partition].state)
+            lanes[partition].last = nil
+            lanes[partition].isDirty = true
+        }
+    }
+
+    /// Writes what has gathered, and compares the order with it.
+    ///
+    /// - Parameter bytes: the run's.
+    func commit(_ bytes: Span<UInt8>) throws(IndexError) {
+        noteLast(bytes)
+        try write()
+        try order?.advance(lanes)
+    }
+
+    /// Writes what has gathered, in one batch, once its records can be read. Not to be called within a run.
+    func write() throws(IndexError) {
+        try settle()
+        for partition in lanes.indices where lanes[partition].isDirty {
             writeBitmaps(partition)
             lanes[partition].places.write { batch.put($0, $1) }
             batch.put(IndexKey.partition(partition), lanes[partition].state.encode())
-            lanes[partition].last = nil
+            lanes[partition].isDirty = false
         }
         for slot in dirty {
             slot.isDirty = false
@@ -483,7 +505,6 @@ final class Applier {
             batch.put(key.bytes, value.bytes)
         }
         dirty.removeAll(keepingCapacity: true)
-        pending.removeAll(keepingCapacity: true)
         order?.write(batch)
         guard batch.count > 0 else { return }
         do throws(KeyValueError) {
@@ -492,18 +513,19 @@ final class Applier {
             throw IndexError(.unavailable, "the index cannot be written: \(error); open the store again after that")
         }
         batch.removeAll()
-        try order?.advance(lanes)
+        pending.removeAll(keepingCapacity: true)
     }
 }
 
-/// The slots used last. A slot that is dirty stays: a run is far smaller than a generation.
+/// The slots used last. A slot that is dirty stays: what gathers is far less than a generation.
 private struct SlotCache {
     private var young: [NameKey: StreamSlot] = [:]
     private var old: [NameKey: StreamSlot] = [:]
     private let capacity: Int
 
     init(capacity: Int) {
-        precondition(capacity >= 2 * LogLimits.runRecords, "a generation holds more than a run")
+        precondition(
+            capacity >= 2 * (IndexLimits.gatheredEntries + LogLimits.runRecords), "a generation holds what gathers")
         self.capacity = capacity
     }
 

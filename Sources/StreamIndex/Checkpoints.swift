@@ -47,12 +47,16 @@ struct Checkpoints {
         }
     }
 
-    /// To be called when what was written is applied.
-    mutating func passed() throws(IndexError) {
+    /// Whether records and index are to be brought to the disk.
+    var isDue: Bool {
         // The index is far smaller than the records: few large files of it cost less than many small ones.
-        guard let limit, keyValue.unflushedBytes >= limit || bytes >= IndexLimits.recordsInACheckpoint * limit else {
-            return
-        }
+        guard let limit else { return false }
+        return keyValue.unflushedBytes >= limit || bytes >= IndexLimits.recordsInACheckpoint * limit
+    }
+
+    /// To be called when what was applied is written to the index.
+    mutating func passed() throws(IndexError) {
+        guard isDue else { return }
         bytes = 0
         do throws(SegmentError) { try writer.sync() } catch {
             throw IndexError(.unavailable, "the records cannot be kept: \(error)")

@@ -7,20 +7,9 @@ import GlobalOrder
 import Synchronization
 
 final class IndexHandler: LogHandler {
-    private struct State {
-        var applier: Applier
-        /// Where the records of a log without files are kept.
-        var checkpoints: Checkpoints?
-        /// How often in a row a channel was read again because of a gap.
-        var restarts: [Int]
-        var failure: IndexError?
-        /// Nothing of a channel is applied until it is known that its log is still the same: the number of the doubt.
-        var holds: [Int?]
-        var lastHold = 0
-        var isLost = false
-    }
+    private typealias State = SharedApplier.State
 
-    private let state: Mutex<State>
+    private let shared: SharedApplier
     /// Why partitions do not run. Under a lock of its own, so that who asks never waits for records being applied.
     private let published: Mutex<[IndexError?]>
     let log: any RecordLog
@@ -30,28 +19,24 @@ final class IndexHandler: LogHandler {
     private let waits: AppliedWaits
     /// Of the order channel; nil: there is none.
     private let orderer: Orderer?
-    private let visibility: Visibility
     private let companion: Companion
     private let say: IndexSay
 
     init(
-        _ applier: sending Applier, _ identity: Identity, log: any RecordLog, checkpoints: sending Checkpoints?,
-        proposer: Proposer, waits: AppliedWaits, orderer: Orderer?, visibility: Visibility,
-        companion: Companion, say: @escaping IndexSay
+        _ shared: SharedApplier, _ identity: Identity, log: any RecordLog, proposer: Proposer, waits: AppliedWaits,
+        orderer: Orderer?, companion: Companion, say: @escaping IndexSay
     ) {
-        applier.order?.isWatched = orderer != nil
-        published = Mutex(applier.lanes.map(\.halted))
-        state = Mutex(
-            State(
-                applier: applier, checkpoints: checkpoints,
-                restarts: Array(repeating: 0, count: log.description.channels), failure: nil,
-                holds: Array(repeating: nil, count: log.description.channels)))
+        self.shared = shared
+        let halts = shared.state.withLock { state in
+            state.applier.order?.isWatched = orderer != nil
+            return state.applier.lanes.map(\.halted)
+        }
+        published = Mutex(halts)
         self.log = log
         self.identity = identity
         self.proposer = proposer
         self.waits = waits
         self.orderer = orderer
-        self.visibility = visibility
         self.companion = companion
         self.say = say
     }
@@ -64,26 +49,20 @@ final class IndexHandler: LogHandler {
             before = state.applier.lanes.map(\.halted)
             (applied, halts) = try decide(run, &state)
         }
-        // Whoever waits is answered before the batch is written: the log has the record, and has decided.
-        if !applied.isEmpty {
-            visibility.begin()
-            answer(applied)
-        }
+        // Whoever waits is answered before anything is written: the log has the record, and has decided.
+        if !applied.isEmpty { answer(applied) }
         var offsets: [Int64] = []
         var halted: [(Int, IndexError)] = []
         var update: OrderUpdate?
         turn { state throws(IndexError) in
             // A failure too comes after the answers.
             defer { companion.finish() }
-            try state.applier.commit(run.bytes.span)
-            try state.checkpoints?.shown()
-        }
-        companion.finish()
-        // Who reads does not wait for the disk.
-        if !applied.isEmpty { visibility.end() }
-        turn { state throws(IndexError) in
+            if state.applier.isDue || state.checkpoints?.isDue == true {
+                try shared.write(&state)
+                try state.applier.order?.advance(state.applier.lanes)
+                try state.checkpoints?.passed()
+            }
             for halt in halts { state.applier.halt(halt.channel, halt.error) }
-            try state.checkpoints?.passed()
             for (channel, lane) in state.applier.lanes.enumerated() {
                 offsets.append(lane.state.nextOffset)
                 if let error = lane.halted, before[channel] == nil { halted.append((channel, error)) }
@@ -91,6 +70,7 @@ final class IndexHandler: LogHandler {
             if !halted.isEmpty { publish(state) }
             update = state.applier.order?.takeUpdate(state.applier.lanes)
         }
+        companion.finish()
         guard !offsets.isEmpty else { return }
         // The order first: who waits for records of its channel goes on with what they say.
         if let orderer, let update {
@@ -122,7 +102,7 @@ final class IndexHandler: LogHandler {
 
     /// A part of what a run needs; nothing is done after a failure.
     private func turn(_ body: (inout State) throws(IndexError) -> Void) {
-        let failure: IndexError? = state.withLock { state in
+        let failure: IndexError? = shared.state.withLock { state in
             guard state.failure == nil else { return nil }
             do throws(IndexError) {
                 try body(&state)
@@ -145,9 +125,13 @@ final class IndexHandler: LogHandler {
             halts = state.applier.halts(in: &entries, run.bytes.span)
             try state.checkpoints?.write(&entries, of: run.bytes)
         }
+        guard !entries.isEmpty else { return ([], halts) }
         let reports = proposer.isAwaited || waits.hasBarriers
+        state.isTorn = true
         let applied = try state.applier.apply(run.bytes.span, entries, reports: reports)
         try state.applier.prepare()
+        state.isTorn = false
+        shared.fallBehind()
         return (applied, halts)
     }
 
@@ -196,23 +180,27 @@ final class IndexHandler: LogHandler {
         published.withLock { $0 = halts }
     }
 
-    /// Runs `body` while nothing is written to the index: between runs, and not while a void is half done.
-    func betweenRuns<R>(_ body: () throws -> sending R) rethrows -> sending R {
-        try state.withLock { _ in try body() }
+    /// Runs `body` while nothing is written to the index, and all that was applied is there: between runs, and not while
+    /// a void is half done.
+    func betweenRuns<R>(_ body: () throws -> sending R) throws -> sending R {
+        try shared.state.withLock { state in
+            try shared.write(&state)
+            return try body()
+        }
     }
 
     // MARK: - Comparing
 
     /// Of the partitions that run: what the log must still have.
     var known: [KnownChannel] {
-        state.withLock { state in
+        shared.state.withLock { state in
             state.applier.lanes.filter { $0.halted == nil }.map(\.known)
         }
     }
 
     /// Partitions that run and of which no identity record was applied.
     var partitionsToBegin: [Int] {
-        state.withLock { state in
+        shared.state.withLock { state in
             (0..<identity.partitions).filter {
                 let lane = state.applier.lanes[$0]
                 return !lane.state.hasIdentity && lane.halted == nil && state.holds[$0] == nil
@@ -222,7 +210,7 @@ final class IndexHandler: LogHandler {
 
     /// Applies nothing until `goOn` is called with the number that this returns.
     private func hold(isLost: Bool) -> (number: Int, wasLost: Bool) {
-        state.withLock { state in
+        shared.state.withLock { state in
             state.lastHold += 1
             for channel in state.holds.indices { state.holds[channel] = state.lastHold }
             defer { state.isLost = isLost }
@@ -235,7 +223,7 @@ final class IndexHandler: LogHandler {
 
     /// Applies a channel again; what was not taken meanwhile is delivered again.
     func goOn(_ channel: Int, after hold: Int) {
-        state.withLock { state in
+        shared.state.withLock { state in
             guard state.holds[channel] == hold, state.failure == nil else { return }
             state.holds[channel] = nil
             let lane = state.applier.lanes[channel]
@@ -245,7 +233,7 @@ final class IndexHandler: LogHandler {
 
     /// Has a channel delivered again that is where it was at the last look, though its log goes on.
     func wake(_ channel: Int, at offset: Int64, end: Int64) {
-        let isStill = state.withLock { state in
+        let isStill = shared.state.withLock { state in
             let lane = state.applier.lanes[channel]
             guard lane.state.nextOffset == offset, lane.halted == nil, state.holds[channel] == nil,
                 state.failure == nil
@@ -264,7 +252,7 @@ final class IndexHandler: LogHandler {
 
     /// The range of the order that waits here for records; nil: none does.
     var awaitedRange: PlacedRange? {
-        state.withLock { state in
+        shared.state.withLock { state in
             guard state.failure == nil, !state.isLost, let order = state.applier.order else { return nil }
             return try? order.nextUnapplied(state.applier.lanes)
         }
@@ -341,7 +329,7 @@ final class IndexHandler: LogHandler {
 
     private func stop(_ channel: Int, _ error: IndexError) {
         var update: OrderUpdate?
-        let isKnown = state.withLock { state in
+        let isKnown = shared.state.withLock { state in
             guard state.applier.lanes.indices.contains(channel) else { return false }
             state.applier.halt(channel, error)
             publish(state)
@@ -354,7 +342,7 @@ final class IndexHandler: LogHandler {
 
     /// Nothing more is applied, in no partition.
     func end(_ error: IndexError) {
-        state.withLock {
+        shared.state.withLock {
             $0.failure = $0.failure ?? error
             publish($0)
         }

@@ -94,6 +94,7 @@ public final class IndexedLog: Sendable {
     /// What the index itself writes is shown to a scan once it is synced.
     let ownSegments: SegmentWriter?
     private let companion: Companion
+    private let shared: SharedApplier
     private let readers: ReadLane
     private let lister: ReadLane
     /// What appends ask before they are written waits for no read.
@@ -118,26 +119,27 @@ public final class IndexedLog: Sendable {
         ownSegments = parts.writer
         companion = parts.companion
         let offsets = parts.applier.lanes.map(\.state.nextOffset)
-        let visibility = Visibility()
-        readers = ReadLane(
-            threads: IndexLimits.readerThreads, name: "index-reader", inFlight: IndexLimits.readsInFlight, visibility)
-        lister = ReadLane(threads: 1, name: "index-lister", inFlight: IndexLimits.readsInFlight, visibility)
-        checker = ReaderThreads(count: 1, name: "index-checker")
-        proposer = Proposer(
-            log: log, store: store, checker: checker, visibility: visibility, limits: source.limits)
-        waits = AppliedWaits(nextOffsets: offsets)
         let (keyValue, copy) = (store.keyValue, source.opened.copy)
         let checkpoints = parts.writer.map {
             Checkpoints(writer: $0, keyValue: keyValue, every: copy?.checkpointBytes)
         }
-        if let update = parts.applier.order?.takeUpdate(parts.applier.lanes) {
-            orderer = Orderer(log: log, store: store, update, applied: offsets, source)
+        let update = parts.applier.order?.takeUpdate(parts.applier.lanes)
+        shared = SharedApplier(parts.applier, checkpoints: checkpoints)
+        readers = ReadLane(
+            threads: IndexLimits.readerThreads, name: "index-reader", inFlight: IndexLimits.readsInFlight, shared)
+        lister = ReadLane(threads: 1, name: "index-lister", inFlight: IndexLimits.readsInFlight, shared)
+        checker = ReaderThreads(count: 1, name: "index-checker")
+        proposer = Proposer(
+            log: log, store: store, checker: checker, shared: shared, limits: source.limits)
+        waits = AppliedWaits(nextOffsets: offsets)
+        if let update {
+            orderer = Orderer(log: log, store: store, shared, update, applied: offsets, source)
         } else {
             orderer = nil
         }
         handler = IndexHandler(
-            parts.applier, store.identity, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits,
-            orderer: orderer, visibility: visibility, companion: parts.companion, say: source.say)
+            shared, store.identity, log: log, proposer: proposer, waits: waits, orderer: orderer,
+            companion: parts.companion, say: source.say)
     }
 
     /// Lower-case UUID.
@@ -283,6 +285,7 @@ public final class IndexedLog: Sendable {
             orderer?.finish()
             comparisons.wait { $0 == 0 ? () : nil }
             proposer.finish()
+            try? shared.show()
             // What points to records that may be lost stays in memory.
             let isSynced = (try? ownSegments?.close()) != nil || ownSegments == nil
             companion.close()

@@ -15,6 +15,8 @@ public enum IndexLimits {
     static let companionBytes = 32 << 10
     /// Records from which on callers are answered so.
     static let companionAnswers = 64
+    /// Entries of the index that gather before they are written though nobody reads.
+    static let gatheredEntries = 512
     /// What a run's batch grows by when it is committed, in bytes: states and open blocks of the partitions.
     static let batchGrowth = 64 << 10
     /// Offsets between two digests that are kept.

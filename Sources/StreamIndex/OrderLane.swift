@@ -70,6 +70,9 @@ final class OrderLane {
         view.set(check)
     }
 
+    /// Whether anything can be compared once what was applied is in RocksDB, or the state is to go there.
+    var awaitsEntries: Bool { isDirty || hasUnchecked }
+
     /// A record that says nothing about the order.
     func skip(_ orderOffset: Int64) {
         state.skip(orderOffset)

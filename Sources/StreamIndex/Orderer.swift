@@ -41,6 +41,7 @@ final class Orderer: Sendable {
 
     private let log: any RecordLog
     private let store: IndexStore
+    private let shared: SharedApplier
     private let channel: Int
     /// What callers wait for: by partition, ordered and as this node decided.
     let waits: AppliedWaits
@@ -53,9 +54,13 @@ final class Orderer: Sendable {
     private let state: Monitor<State>
     private let thread = Mutex<WorkerThread?>(nil)
 
-    init(log: any RecordLog, store: IndexStore, _ update: OrderUpdate, applied: [Int64], _ source: IndexSource) {
+    init(
+        log: any RecordLog, store: IndexStore, _ shared: SharedApplier, _ update: OrderUpdate, applied: [Int64],
+        _ source: IndexSource
+    ) {
         self.log = log
         self.store = store
+        self.shared = shared
         channel = store.identity.partitions
         waits = AppliedWaits(nextOffsets: update.confirmedOffsets, stop: update.stop)
         id = source.opened.copy?.node.proposerID() ?? .random()
@@ -316,6 +321,7 @@ final class Orderer: Sendable {
         var sequences = order.partitions.map(\.nextSequence)
         var wrong: Set<Int> = []
         do {
+            try shared.show()
             for range in proposal.ranges where !wrong.contains(range.partition) {
                 let sequence = sequences[range.partition]
                 let offsets = range.first...range.last

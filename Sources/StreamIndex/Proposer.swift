@@ -63,7 +63,7 @@ final class Proposer: Sendable {
     private let log: any RecordLog
     private let store: IndexStore
     private let checker: ReaderThreads
-    private let visibility: Visibility
+    private let shared: SharedApplier
     private let state: Mutex<State>
     private let gate: Gate
     private let timer = Monitor(Timer())
@@ -71,12 +71,12 @@ final class Proposer: Sendable {
     private let inFlight = Atomic<Int>(0)
 
     init(
-        log: any RecordLog, store: IndexStore, checker: ReaderThreads, visibility: Visibility, limits: AppendLimits
+        log: any RecordLog, store: IndexStore, checker: ReaderThreads, shared: SharedApplier, limits: AppendLimits
     ) {
         self.log = log
         self.store = store
         self.checker = checker
-        self.visibility = visibility
+        self.shared = shared
         gate = Gate(count: limits.appendsInFlight, bytes: limits.bytesInFlight)
         let calls = AppendCalls(store: store.identity.store) { SystemRandom.nextNonzero() }
         state = Mutex(State(calls: calls))
@@ -207,8 +207,8 @@ final class Proposer: Sendable {
     private func check(_ id: CallID, _ request: AppendRequest) {
         let isRunning = checker.run { [self] in
             let answer: CheckAnswer
-            visibility.wait()
             do throws(IndexError) {
+                try shared.show()
                 let known = try store.gather(request.header, try store.state(of: request.stream.bytes))
                 answer = checkBeforeWriting(request.header, known, isOnlyWriter: log.description.isOnlyWriter)
             } catch {

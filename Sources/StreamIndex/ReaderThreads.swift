@@ -61,10 +61,10 @@ final class ReaderThreads: Sendable {
 final class ReadLane: Sendable {
     private let threads: ReaderThreads
     private let gate: Gate
-    private let visibility: Visibility
+    private let shared: SharedApplier
 
-    init(threads count: Int, name: String, inFlight: Int, _ visibility: Visibility) {
-        self.visibility = visibility
+    init(threads count: Int, name: String, inFlight: Int, _ shared: SharedApplier) {
+        self.shared = shared
         threads = ReaderThreads(count: count, name: name)
         gate = Gate(count: inFlight)
     }
@@ -80,9 +80,12 @@ final class ReadLane: Sendable {
         }
         defer { gate.leave() }
         return try await withCheckedThrowingContinuation { continuation in
-            let isRunning = threads.run { [visibility] in
-                visibility.wait()
-                continuation.resume(with: Result { try body() })
+            let isRunning = threads.run { [shared] in
+                continuation.resume(
+                    with: Result {
+                        try shared.show()
+                        return try body()
+                    })
             }
             if !isRunning { continuation.resume(throwing: closed) }
         }

@@ -150,7 +150,7 @@ extension IndexedLog {
             try clear()
             defer { try? clear() }
             // What the walk sees stays as it is now, whatever is appended meanwhile.
-            let mine = handler.betweenRuns { KeyIterator(store.keyValue, from: [], to: []) }
+            let mine = try handler.betweenRuns { KeyIterator(store.keyValue, from: [], to: []) }
             var ends: [Int64] = []
             for partition in 0..<store.channels {
                 mine.seek(IndexKey.partition(partition))

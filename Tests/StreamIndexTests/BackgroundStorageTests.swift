@@ -56,13 +56,13 @@ import Testing
         let keyValue = try KeyValueStore(.memory)
         let store = IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
         let (log, checker) = (PlayedLog(), ReaderThreads(count: 1, name: "checker"))
-        let (visibility, waits) = (Visibility(), AppliedWaits(nextOffsets: [0]))
-        let proposer = Proposer(
-            log: log, store: store, checker: checker, visibility: visibility, limits: AppendLimits())
+        let shared = SharedApplier(
+            try Applier(store, records: storage),
+            checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil))
+        let proposer = Proposer(log: log, store: store, checker: checker, shared: shared, limits: AppendLimits())
         let handler = IndexHandler(
-            try Applier(store, records: storage), identity, log: log,
-            checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil), proposer: proposer,
-            waits: waits, orderer: nil, visibility: visibility, companion: companion, say: { _, _ in })
+            shared, identity, log: log, proposer: proposer, waits: AppliedWaits(nextOffsets: [0]), orderer: nil,
+            companion: companion, say: { _, _ in })
         let first = RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)
         log.append(LogRecord(key: [], value: first), to: 0, tag: .none)
         try log.start(from: [0], handler: handler)
@@ -103,14 +103,13 @@ import Testing
         let keyValue = try KeyValueStore(.directory(path), limits: limits)
         let store = IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
         let (log, checker) = (PlayedLog(), ReaderThreads(count: 1, name: "checker"))
-        let visibility = Visibility()
-        let proposer = Proposer(
-            log: log, store: store, checker: checker, visibility: visibility, limits: AppendLimits())
+        let shared = SharedApplier(
+            try Applier(store, records: storage),
+            checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil))
+        let proposer = Proposer(log: log, store: store, checker: checker, shared: shared, limits: AppendLimits())
         let handler = IndexHandler(
-            try Applier(store, records: storage), identity, log: log,
-            checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil), proposer: proposer,
-            waits: AppliedWaits(nextOffsets: [0]), orderer: nil, visibility: visibility, companion: companion,
-            say: { _, _ in })
+            shared, identity, log: log, proposer: proposer, waits: AppliedWaits(nextOffsets: [0]), orderer: nil,
+            companion: companion, say: { _, _ in })
         let first = RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)
         log.append(LogRecord(key: [], value: first), to: 0, tag: .none)
         try log.start(from: [0], handler: handler)
