@@ -73,7 +73,7 @@ public final class KeyValueStore: @unchecked Sendable {
         }
         self.limits = limits
         // The probe at opening has seen as much.
-        unflushed = Mutex(Unflushed(checked: limits.checkBytes))
+        unflushed = Mutex(Unflushed(checked: min(limits.checkBytes, limits.openBytes)))
         let settings = rocksdb_options_create()
         defer { rocksdb_options_destroy(settings) }
         options = rocksdb_options_create()
@@ -213,10 +213,10 @@ public final class KeyValueStore: @unchecked Sendable {
     public func write(_ batch: WriteBatch) throws(KeyValueError) {
         let bytes = batch.fileBytes
         try admit(bytes)
-        unflushed.withLock { $0.bytes += bytes }
         var message: UnsafeMutablePointer<CChar>?
         batch.withSorted { rocksdb_write(db, writeOptions, $0, &message) }
         if message != nil { throw KeyValueError(Self.take(message)) }
+        unflushed.withLock { $0.bytes += bytes }
     }
 
     /// Looks whether the disk has room for a batch that is still to grow, where `write` would look.

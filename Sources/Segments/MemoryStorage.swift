@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Files in memory: segments of a store that leaves nothing behind.
@@ -36,7 +37,7 @@ public final class MemoryStorage: SegmentStorage {
 /// grows.
 final class MemoryFile: SegmentFile {
     private struct Content: Sendable {
-        var pieces: [[UInt8]] = []
+        var pieces: [MemoryPiece] = []
         var end = 0
     }
 
@@ -56,10 +57,8 @@ final class MemoryFile: SegmentFile {
         written.withLock { written in
             let there = max(0, min(bytes.count, written.end - position))
             Self.pieces(position, there) { piece, part, done in
-                written.pieces[piece].reading {
-                    UnsafeMutableRawBufferPointer(rebasing: bytes[done...]).copyMemory(
-                        from: $0.part(part.lowerBound, part.count))
-                }
+                UnsafeMutableRawBufferPointer(rebasing: bytes[done...]).copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: written.pieces[piece].bytes[part]))
             }
             bytes[there...].initializeMemory(as: UInt8.self, repeating: 0)
         }
@@ -74,12 +73,11 @@ final class MemoryFile: SegmentFile {
         written.withLock { written in
             written.end = max(written.end, position + bytes.count)
             while written.pieces.count * SegmentLimits.memoryPieceBytes < written.end {
-                written.pieces.append([UInt8](repeating: 0, count: SegmentLimits.memoryPieceBytes))
+                written.pieces.append(MemoryPiece(byteCount: SegmentLimits.memoryPieceBytes))
             }
             Self.pieces(position, bytes.count) { piece, part, done in
-                written.pieces[piece].writing {
-                    UnsafeMutableRawBufferPointer(rebasing: $0[part]).copyMemory(from: bytes.part(done, part.count))
-                }
+                UnsafeMutableRawBufferPointer(rebasing: written.pieces[piece].bytes[part])
+                    .copyMemory(from: bytes.part(done, part.count))
             }
         }
     }
@@ -96,4 +94,19 @@ final class MemoryFile: SegmentFile {
     }
 
     func sync() throws(SegmentError) {}
+}
+
+/// Zeros to begin with, which the system gives as the memory is touched: an array would write them first. Used under the
+/// lock of its file.
+private final class MemoryPiece: @unchecked Sendable {
+    let bytes: UnsafeMutableRawBufferPointer
+
+    init(byteCount: Int) {
+        guard let start = calloc(1, byteCount) else { preconditionFailure("there is no memory") }
+        bytes = UnsafeMutableRawBufferPointer(start: start, count: byteCount)
+    }
+
+    deinit {
+        free(bytes.baseAddress)
+    }
 }

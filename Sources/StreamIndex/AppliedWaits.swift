@@ -93,7 +93,7 @@ final class AppliedWaits: Sendable {
     ) async -> Outcome {
         let promise = Promise<Outcome>()
         let (id, immediate): (UInt64, Outcome?) = state.withLock { state in
-            // What was applied stays readable, whatever came then.
+            // What was applied stays so, whatever came then.
             if case .offset(let channel, let offset, _) = target, state.nextOffsets[channel] > offset {
                 return (0, .reached)
             }

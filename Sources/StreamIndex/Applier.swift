@@ -1,4 +1,5 @@
-// Applies runs of records: the append rule, and one atomic batch for each run. Used on the log's thread only.
+// Applies runs of records: the append rule, and the entries that it brings, which gather in an atomic batch. Runs come
+// from the log's thread; the lock of `SharedApplier` is held for each call.
 
 import AppendRule
 import Checksums
@@ -73,7 +74,7 @@ struct Lane {
     }
 }
 
-/// The applying half of the index. Not Sendable: it belongs to the log's thread.
+/// The applying half of the index. Not Sendable: `SharedApplier` has it.
 final class Applier {
     private let store: IndexStore
     /// Where a run's records may still be being written; nil: the log has them.
@@ -82,8 +83,11 @@ final class Applier {
     private var key = IndexKey()
     private var value = IndexKey()
     private var slots: SlotCache
+    /// Whose state is not in the batch yet, and what those will take there.
     private var dirty: [StreamSlot] = []
-    /// The append ids that have an entry in the batch.
+    private var dirtyBytes = 0
+    /// Who has entries of records, and of append ids, in the batch.
+    private var pendingSlots: [StreamSlot] = []
     private var pending: Set<PendingID> = []
     private var applied: [AppliedRecord] = []
     private(set) var lanes: [Lane]
@@ -165,7 +169,7 @@ final class Applier {
     }
 
     /// Whether what has gathered is to be written at once: it is much, or the order waits for it.
-    var isDue: Bool { batch.count >= IndexLimits.gatheredEntries || order?.awaitsEntries == true }
+    var isDue: Bool { batch.count >= IndexLimits.gatheredEntries || order?.awaitsEntries(lanes) == true }
 
     /// Tells a record from any other that may stand at its offset. Not by CRC-32C: a record ends with its own, so all
     /// of them have the same.
@@ -324,7 +328,10 @@ final class Applier {
         _ slot: StreamSlot
     ) throws(IndexError) {
         if firstVersion == 0, header.kind != .metadata { lanes[entry.channel].state.streams += 1 }
-        if header.kind != .metadata { slot.pendingFrom = slot.pendingFrom ?? firstVersion }
+        if header.kind != .metadata, slot.pendingFrom == nil {
+            slot.pendingFrom = firstVersion
+            pendingSlots.append(slot)
+        }
         let isMetadata = header.kind == .metadata
         let number = isMetadata ? slot.state.metadataNumber : slot.state.number
         putRecord(of: number, firstVersion: firstVersion, eventCount: header.eventCount, entry)
@@ -436,10 +443,11 @@ final class Applier {
         guard !slot.isDirty else { return }
         slot.isDirty = true
         dirty.append(slot)
+        dirtyBytes += slot.name.bytes.count + IndexLimits.stateEntryBytes
     }
 
-    /// The facts for a record. Entries of this run are not in RocksDB yet: where one of them matters, the batch is
-    /// written first, which is as good a place to cut as any.
+    /// The facts for a record. What has gathered is not in RocksDB yet: where some of it matters, the batch is written
+    /// first, which is as good a place to cut as any.
     private func gather(
         _ header: RecordHeader, _ slot: StreamSlot?, _ bytes: Span<UInt8>
     ) throws(IndexError) -> GatheredFacts {
@@ -452,16 +460,18 @@ final class Applier {
         return try store.gather(header, slot.state)
     }
 
-    /// Makes sure, as far as can be seen, that the run will be there for readers, before anybody is told of it: waits
-    /// until its records are kept, and looks whether the disk has room for the batch.
-    func prepare() throws(IndexError) {
-        try settle()
-        do throws(KeyValueError) { try store.keyValue.admit(batch, growth: IndexLimits.batchGrowth) } catch {
+    /// Makes sure, as far as can be seen, that the disk has room for what a run will bring, before anybody is told of
+    /// it, and for all that has gathered.
+    func admit(_ entries: [RunEntry], _ bytes: Int) throws(IndexError) {
+        var growth = dirtyBytes + bytes + entries.count * IndexLimits.recordEntriesBytes
+        for lane in lanes { growth += lane.types.growth + lane.categories.growth + IndexLimits.laneEntriesBytes }
+        do throws(KeyValueError) { try store.keyValue.admit(batch, growth: growth) } catch {
             throw IndexError(.unavailable, "the index cannot be written: \(error); open the store again after that")
         }
     }
 
-    private func settle() throws(IndexError) {
+    /// Waits until the records of what was applied are kept.
+    func settle() throws(IndexError) {
         do throws(SegmentError) { try records?.settle() } catch {
             throw IndexError(.unavailable, "the records cannot be kept: \(error); open the store again after that")
         }
@@ -483,11 +493,17 @@ final class Applier {
     /// - Parameter bytes: the run's.
     func commit(_ bytes: Span<UInt8>) throws(IndexError) {
         noteLast(bytes)
+        try commit()
+    }
+
+    /// The same between runs.
+    func commit() throws(IndexError) {
         try write()
         try order?.advance(lanes)
     }
 
-    /// Writes what has gathered, in one batch, once its records can be read. Not to be called within a run.
+    /// Writes what has gathered, in one batch, once its records can be read. Where it fails, the batch stays, and may be
+    /// written again. Within a run `commit` is to be called, since the newest records must be in the states.
     func write() throws(IndexError) {
         try settle()
         for partition in lanes.indices where lanes[partition].isDirty {
@@ -498,13 +514,13 @@ final class Applier {
         }
         for slot in dirty {
             slot.isDirty = false
-            slot.pendingFrom = nil
             key.start(KeyPrefix.stream)
             key.add(slot.name.bytes)
             slot.state.encode(into: &value)
             batch.put(key.bytes, value.bytes)
         }
         dirty.removeAll(keepingCapacity: true)
+        dirtyBytes = 0
         order?.write(batch)
         guard batch.count > 0 else { return }
         do throws(KeyValueError) {
@@ -513,6 +529,8 @@ final class Applier {
             throw IndexError(.unavailable, "the index cannot be written: \(error); open the store again after that")
         }
         batch.removeAll()
+        for slot in pendingSlots { slot.pendingFrom = nil }
+        pendingSlots.removeAll(keepingCapacity: true)
         pending.removeAll(keepingCapacity: true)
     }
 }

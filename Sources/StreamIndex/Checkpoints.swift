@@ -4,7 +4,9 @@ import Segments
 
 /// Writes the records of a log that keeps none, and keeps RocksDB's files behind them: nothing is flushed before the
 /// records that it points to are synced.
-struct Checkpoints {
+///
+/// Used by the log's thread only, and not under the applier's lock: it waits for the disk.
+struct Checkpoints: Sendable {
     let writer: SegmentWriter
     let keyValue: KeyValueStore
     /// nil: in memory.
@@ -35,15 +37,6 @@ struct Checkpoints {
         for (index, place) in places.enumerated() {
             entries[index].place = FramePlace(file: place.file, position: place.position, length: place.length)
             bytes += Int(place.length)
-        }
-    }
-
-    /// To be called before anybody reads what was applied.
-    func shown() throws(IndexError) {
-        guard limit == nil else { return }
-        // In memory this costs nothing, and makes the records show in scans.
-        do throws(SegmentError) { try writer.sync() } catch {
-            throw IndexError(.unavailable, "the records cannot be kept: \(error)")
         }
     }
 

@@ -10,6 +10,8 @@ final class IndexHandler: LogHandler {
     private typealias State = SharedApplier.State
 
     private let shared: SharedApplier
+    /// Where the records of a log without files are kept; nil: the log has files.
+    private let checkpoints: Mutex<Checkpoints?>
     /// Why partitions do not run. Under a lock of its own, so that who asks never waits for records being applied.
     private let published: Mutex<[IndexError?]>
     let log: any RecordLog
@@ -23,10 +25,11 @@ final class IndexHandler: LogHandler {
     private let say: IndexSay
 
     init(
-        _ shared: SharedApplier, _ identity: Identity, log: any RecordLog, proposer: Proposer, waits: AppliedWaits,
-        orderer: Orderer?, companion: Companion, say: @escaping IndexSay
+        _ shared: SharedApplier, _ identity: Identity, log: any RecordLog, checkpoints: Checkpoints?,
+        proposer: Proposer, waits: AppliedWaits, orderer: Orderer?, companion: Companion, say: @escaping IndexSay
     ) {
         self.shared = shared
+        self.checkpoints = Mutex(checkpoints)
         let halts = shared.state.withLock { state in
             state.applier.order?.isWatched = orderer != nil
             return state.applier.lanes.map(\.halted)
@@ -42,26 +45,28 @@ final class IndexHandler: LogHandler {
     }
 
     func handle(_ run: borrowing RecordRun) {
-        var applied: [AppliedRecord] = []
-        var halts: [(channel: Int, error: IndexError)] = []
         var before: [IndexError?] = []
+        var entries: [RunEntry] = []
+        var halts: [(channel: Int, error: IndexError)] = []
         turn { state throws(IndexError) in
             before = state.applier.lanes.map(\.halted)
-            (applied, halts) = try decide(run, &state)
+            entries = dense(run, &state)
+            halts = checkpoints.withLock({ $0 != nil }) ? state.applier.halts(in: &entries, run.bytes.span) : []
+            if !entries.isEmpty { try state.applier.admit(entries, run.bytes.count) }
         }
+        keep(&entries, of: run)
+        var applied: [AppliedRecord] = []
+        turn { state throws(IndexError) in applied = try decide(run, entries, &state) }
         // Whoever waits is answered before anything is written: the log has the record, and has decided.
         if !applied.isEmpty { answer(applied) }
         var offsets: [Int64] = []
         var halted: [(Int, IndexError)] = []
         var update: OrderUpdate?
+        let isCheckpointDue = checkpoints.withLock { $0?.isDue == true }
         turn { state throws(IndexError) in
             // A failure too comes after the answers.
             defer { companion.finish() }
-            if state.applier.isDue || state.checkpoints?.isDue == true {
-                try shared.write(&state)
-                try state.applier.order?.advance(state.applier.lanes)
-                try state.checkpoints?.passed()
-            }
+            if isCheckpointDue || state.applier.isDue { try shared.commit(state) }
             for halt in halts { state.applier.halt(halt.channel, halt.error) }
             for (channel, lane) in state.applier.lanes.enumerated() {
                 offsets.append(lane.state.nextOffset)
@@ -78,6 +83,29 @@ final class IndexHandler: LogHandler {
         }
         waits.applied(nextOffsets: offsets, barriers: applied.compactMap(\.barrier)).tell()
         for (channel, error) in halted { halt(channel, error) }
+        attempt { checkpoints throws(IndexError) in try checkpoints?.passed() }
+    }
+
+    /// Writes the records of a run and gives them their places.
+    private func keep(_ entries: inout [RunEntry], of run: borrowing RecordRun) {
+        guard !entries.isEmpty else { return }
+        var kept = entries
+        attempt { checkpoints throws(IndexError) in try checkpoints?.write(&kept, of: run.bytes) }
+        entries = kept
+    }
+
+    /// Something that may wait for the disk.
+    private func attempt(_ body: (inout Checkpoints?) throws(IndexError) -> Void) {
+        guard shared.state.withLock({ $0.failure == nil }) else { return }
+        let failure: IndexError? = checkpoints.withLock { checkpoints in
+            do throws(IndexError) {
+                try body(&checkpoints)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { turn { _ throws(IndexError) in throw failure } }
     }
 
     /// Of many, beside what follows.
@@ -117,22 +145,16 @@ final class IndexHandler: LogHandler {
     }
 
     private func decide(
-        _ run: borrowing RecordRun, _ state: inout State
-    ) throws(IndexError) -> ([AppliedRecord], [(channel: Int, error: IndexError)]) {
-        var entries = dense(run, &state)
-        var halts: [(channel: Int, error: IndexError)] = []
-        if state.checkpoints != nil, !entries.isEmpty {
-            halts = state.applier.halts(in: &entries, run.bytes.span)
-            try state.checkpoints?.write(&entries, of: run.bytes)
-        }
-        guard !entries.isEmpty else { return ([], halts) }
+        _ run: borrowing RecordRun, _ entries: [RunEntry], _ state: inout State
+    ) throws(IndexError) -> [AppliedRecord] {
+        guard !entries.isEmpty else { return [] }
         let reports = proposer.isAwaited || waits.hasBarriers
         state.isTorn = true
         let applied = try state.applier.apply(run.bytes.span, entries, reports: reports)
-        try state.applier.prepare()
+        try state.applier.settle()
         state.isTorn = false
         shared.fallBehind()
-        return (applied, halts)
+        return applied
     }
 
     func handle(_ event: LogEvent) {
@@ -184,7 +206,7 @@ final class IndexHandler: LogHandler {
     /// a void is half done.
     func betweenRuns<R>(_ body: () throws -> sending R) throws -> sending R {
         try shared.state.withLock { state in
-            try shared.write(&state)
+            try shared.show(state)
             return try body()
         }
     }

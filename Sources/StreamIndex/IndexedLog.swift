@@ -1,7 +1,8 @@
 // The stream index: writes proposals, applies what comes back, answers callers and reads.
 //
-// Threads: the log's own applies runs and answers callers; the reader threads look things up, one of their
-// own lists much, one checks appends; one more keeps the deadlines. Nothing here blocks a thread of Swift's pool.
+// Threads: the log's own applies runs and answers callers; the reader threads first write what of the index has
+// gathered, then look things up, one of their own lists much, one checks appends; one more keeps the deadlines. Nothing
+// here blocks a thread of Swift's pool.
 
 import AppendRule
 import Envelope
@@ -124,7 +125,7 @@ public final class IndexedLog: Sendable {
             Checkpoints(writer: $0, keyValue: keyValue, every: copy?.checkpointBytes)
         }
         let update = parts.applier.order?.takeUpdate(parts.applier.lanes)
-        shared = SharedApplier(parts.applier, checkpoints: checkpoints)
+        shared = SharedApplier(parts.applier, inMemory: copy == nil ? parts.writer : nil)
         readers = ReadLane(
             threads: IndexLimits.readerThreads, name: "index-reader", inFlight: IndexLimits.readsInFlight, shared)
         lister = ReadLane(threads: 1, name: "index-lister", inFlight: IndexLimits.readsInFlight, shared)
@@ -138,8 +139,8 @@ public final class IndexedLog: Sendable {
             orderer = nil
         }
         handler = IndexHandler(
-            shared, store.identity, log: log, proposer: proposer, waits: waits, orderer: orderer,
-            companion: parts.companion, say: source.say)
+            shared, store.identity, log: log, checkpoints: checkpoints, proposer: proposer, waits: waits,
+            orderer: orderer, companion: parts.companion, say: source.say)
     }
 
     /// Lower-case UUID.

@@ -17,8 +17,12 @@ public enum IndexLimits {
     static let companionAnswers = 64
     /// Entries of the index that gather before they are written though nobody reads.
     static let gatheredEntries = 512
-    /// What a run's batch grows by when it is committed, in bytes: states and open blocks of the partitions.
-    static let batchGrowth = 64 << 10
+    /// The most bytes that entries take in a batch, with their keys: a stream's state besides its name, an open bitmap,
+    /// a partition's state and open places, and what a record brings besides its own size.
+    static let stateEntryBytes = 80
+    static let bitmapEntryBytes = 1_200
+    static let laneEntriesBytes = 2_400
+    static let recordEntriesBytes = 512
     /// Offsets between two digests that are kept.
     static let digestEvery: Int64 = 4_096
     /// Stream states that the applier keeps in memory.
@@ -37,7 +41,7 @@ public enum IndexLimits {
     public static let readsInFlight = 1_024
     /// How long what was applied waits for others before it is proposed to the order, where nobody at this node waits
     /// for a position, in nanoseconds. An order record each would cost as much as the append.
-    static let orderGatherTime: Int64 = 5_000_000
+    static let orderGatherTime: Int64 = 20_000_000
     /// The pause behind an order channel's identity record that does not show, in nanoseconds; each further one is
     /// twice as long, up to the longest.
     static let orderBeginPause: Int64 = 250_000_000

@@ -24,7 +24,7 @@ final class LogWatch: Sendable {
 
     private let state = Monitor(State())
 
-    /// Runs on a thread of its own what waits for the handler, which the log's thread holds for a whole commit; nil:
+    /// Runs on a thread of its own what waits for the handler, which is held while a run is applied and written; nil:
     /// the watch has ended.
     @discardableResult
     func look<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R? {

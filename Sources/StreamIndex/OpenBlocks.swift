@@ -85,6 +85,9 @@ struct OpenBitmaps {
         mayBeStored = nextSequence % IndexLimits.bitmapBlock != 0
     }
 
+    /// The most that `write` adds to a batch.
+    var growth: Int { slots.count * IndexLimits.bitmapEntryBytes }
+
     /// Whether `insert` needs `write` first, since `sequence` begins another block.
     func isFull(for sequence: Int64) -> Bool { sequence / IndexLimits.bitmapBlock != block }
 

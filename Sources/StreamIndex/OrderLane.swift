@@ -34,7 +34,7 @@ struct OrderUpdate: Sendable {
     var voids: [UInt64] = []
 }
 
-/// Not Sendable: it belongs to the log's thread.
+/// Not Sendable: the applier has it.
 final class OrderLane {
     private let store: IndexStore
     private let view: OrderView
@@ -50,6 +50,8 @@ final class OrderLane {
     var isWatched = false
     /// Whether anything placed may be there to be compared.
     private var hasUnchecked = true
+    /// The record that must be applied here before anything more can be compared; nil: none.
+    private var waitsFor: (partition: Int, offset: Int64)?
     /// After a void, and at first.
     private var knowsOffsets = false
     private let batch = WriteBatch()
@@ -71,7 +73,10 @@ final class OrderLane {
     }
 
     /// Whether anything can be compared once what was applied is in RocksDB, or the state is to go there.
-    var awaitsEntries: Bool { isDirty || hasUnchecked }
+    func awaitsEntries(_ lanes: [Lane]) -> Bool {
+        if isDirty || !hasUnchecked { return isDirty }
+        return waitsFor.map { lanes[$0.partition].state.nextOffset > $0.offset } ?? (check.fault == nil)
+    }
 
     /// A record that says nothing about the order.
     func skip(_ orderOffset: Int64) {
@@ -129,6 +134,7 @@ final class OrderLane {
         batch.put(IndexKey.make(KeyPrefix.checked), check.encode())
         if isWatched { self.voided.append((first.proposer, void.partition)) }
         hasUnchecked = true
+        waitsFor = nil
         knowsOffsets = false
         return first.firstPosition
     }
@@ -212,12 +218,14 @@ final class OrderLane {
         let walk = store.placedWalk()
         walk.seek(PlacedEntry.key(check.confirmedPosition, check.next))
         hasUnchecked = false
+        waitsFor = nil
         while let entry = try store.placed(at: walk) {
             let range = entry.range
             let isApplied = lanes[range.partition].state.nextOffset > range.lastOffset
             if isApplied { check.reconsider(range) }
             guard check.fault == nil, isApplied else {
                 hasUnchecked = true
+                if !isApplied { waitsFor = (range.partition, range.lastOffset) }
                 break
             }
             let own =

@@ -1,4 +1,5 @@
 import EventLog
+import Segments
 import Synchronization
 
 /// The applier under its lock, and whether what it applied can be read in RocksDB yet.
@@ -9,12 +10,10 @@ import Synchronization
 final class SharedApplier: Sendable {
     struct State {
         var applier: Applier
-        /// Where the records of a log without files are kept.
-        var checkpoints: Checkpoints?
         /// How often in a row a channel was read again because of a gap.
         var restarts: [Int]
         var failure: IndexError?
-        /// Whether a run is half applied: nothing can be written then.
+        /// Whether a run is half applied: nothing can be written until it is whole.
         var isTorn = false
         /// Nothing of a channel is applied until it is known that its log is still the same: the number of the doubt.
         var holds: [Int?]
@@ -23,14 +22,18 @@ final class SharedApplier: Sendable {
     }
 
     let state: Mutex<State>
+    /// Has the records in memory, which a scan shows once they are synced, at no cost; nil: they are on the disk.
+    private let inMemory: SegmentWriter?
+    /// Changed under the lock.
     private let isBehind = Atomic<Bool>(false)
 
-    init(_ applier: sending Applier, checkpoints: sending Checkpoints?) {
+    init(_ applier: sending Applier, inMemory: SegmentWriter?) {
         let channels = applier.lanes.count
+        self.inMemory = inMemory
         state = Mutex(
             State(
-                applier: applier, checkpoints: checkpoints, restarts: Array(repeating: 0, count: channels),
-                failure: nil, holds: Array(repeating: nil, count: channels)))
+                applier: applier, restarts: Array(repeating: 0, count: channels), failure: nil,
+                holds: Array(repeating: nil, count: channels)))
     }
 
     /// Something was applied that may not be in RocksDB; to be called under the lock, before anybody is told of it.
@@ -45,7 +48,7 @@ final class SharedApplier: Sendable {
         guard isBehind.load(ordering: .acquiring) else { return }
         let failure: IndexError? = state.withLock { state in
             do throws(IndexError) {
-                try write(&state)
+                try show(state)
                 return nil
             } catch {
                 return error
@@ -54,13 +57,24 @@ final class SharedApplier: Sendable {
         if let failure { throw failure }
     }
 
-    /// Writes what has gathered.
-    func write(_ state: inout State) throws(IndexError) {
-        if state.isTorn {
-            throw state.failure ?? IndexError(.unavailable, "a run is half applied; open the store again")
-        }
+    /// The same for who has the lock.
+    func show(_ state: borrowing State) throws(IndexError) {
+        guard isBehind.load(ordering: .acquiring) else { return }
+        if state.isTorn, let failure = state.failure { throw failure }
         try state.applier.write()
-        try state.checkpoints?.shown()
+        try caughtUp()
+    }
+
+    /// Writes what has gathered, and compares the order with it.
+    func commit(_ state: borrowing State) throws(IndexError) {
+        try state.applier.commit()
+        try caughtUp()
+    }
+
+    private func caughtUp() throws(IndexError) {
+        do throws(SegmentError) { try inMemory?.sync() } catch {
+            throw IndexError(.unavailable, "the records cannot be kept: \(error)")
+        }
         isBehind.store(false, ordering: .releasing)
     }
 }

@@ -18,10 +18,11 @@ import Testing
         #expect(Set(expected.compactMap(\.key.first)).count == 12, "every kind of entry is there")
         #expect(whole.states.allSatisfy { $0.counts.allSatisfy { $0 > 0 } }, "\(whole.states.map(\.counts))")
         var random = SeededGenerator(seed: seed)
-        for most in [1, 7, 300] {
-            let cut = try book.index(reopens: most > 1) { $0 = random.below(most) + 1 }
+        for (most, gathering) in [(1, 1), (7, 1), (300, 1), (1, 50), (7, 20), (2, 100_000)] {
+            let cut = try book.index(reopens: most > 1, gathering: gathering) { $0 = random.below(most) + 1 }
             defer { cut.close() }
             #expect(cut.states == whole.states, "seed \(seed), runs of \(most)")
+            #expect(cut.decisions == whole.decisions, "seed \(seed), runs of \(most), \(gathering) together")
             let entries = cut.entries()
             #expect(entries.count == expected.count)
             let different = zip(entries, expected).first { $0.key != $1.key || $0.value != $1.value }
@@ -85,8 +86,11 @@ struct RecordBook {
         }
     }
 
-    /// Applies all records, in runs whose sizes `size` gives.
-    func index(reopens: Bool = false, hasOrder: Bool = false, _ size: (inout Int) -> Void) throws -> BookIndex {
+    /// Applies all records, in runs whose sizes `size` gives; what they bring is written after every run, or after every
+    /// so many.
+    func index(
+        reopens: Bool = false, hasOrder: Bool = false, gathering: Int = 1, _ size: (inout Int) -> Void
+    ) throws -> BookIndex {
         let index = try BookIndex(self, hasOrder: hasOrder)
         var next = 0
         var runs = 0
@@ -94,10 +98,12 @@ struct RecordBook {
             var count = 1
             size(&count)
             let end = min(entries.count, next + count)
-            try index.apply(Array(entries[next..<end]))
-            next = end
             runs += 1
-            if reopens, runs % 5 == 0 { try index.reopen() }
+            try index.apply(
+                Array(entries[next..<end]),
+                commits: end == entries.count || runs % gathering == 0 || index.applier.isDue)
+            next = end
+            if reopens, runs % (5 * gathering) == 0 { try index.reopen() }
         }
         return index
     }
@@ -133,7 +139,7 @@ final class BookIndex {
         applier = try Applier(store)
     }
 
-    func apply(_ entries: [RunEntry]) throws {
+    func apply(_ entries: [RunEntry], commits: Bool = true) throws {
         let bytes = book.bytes
         for record in try applier.apply(bytes.span, entries, reports: true) {
             guard case .decided(let decided) = record.what else { continue }
@@ -142,7 +148,7 @@ final class BookIndex {
                 eventCounts[record.channel, default: [:]][record.offset] = Int64(decided.header.eventCount)
             }
         }
-        try applier.commit(bytes.span)
+        if commits { try applier.commit() }
     }
 
     /// As after a restart: only what RocksDB holds is known.

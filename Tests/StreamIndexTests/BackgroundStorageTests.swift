@@ -56,13 +56,12 @@ import Testing
         let keyValue = try KeyValueStore(.memory)
         let store = IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
         let (log, checker) = (PlayedLog(), ReaderThreads(count: 1, name: "checker"))
-        let shared = SharedApplier(
-            try Applier(store, records: storage),
-            checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil))
+        let shared = SharedApplier(try Applier(store, records: storage), inMemory: writer)
         let proposer = Proposer(log: log, store: store, checker: checker, shared: shared, limits: AppendLimits())
         let handler = IndexHandler(
-            shared, identity, log: log, proposer: proposer, waits: AppliedWaits(nextOffsets: [0]), orderer: nil,
-            companion: companion, say: { _, _ in })
+            shared, identity, log: log, checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil),
+            proposer: proposer, waits: AppliedWaits(nextOffsets: [0]), orderer: nil, companion: companion,
+            say: { _, _ in })
         let first = RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)
         log.append(LogRecord(key: [], value: first), to: 0, tag: .none)
         try log.start(from: [0], handler: handler)
@@ -99,17 +98,16 @@ import Testing
         let storage = BackgroundStorage(disk, companion)
         let writer = try SegmentWriter.create(in: storage, store: StoreUUID(identity))
         var limits = KeyValueLimits()
-        if keepsRecords { (limits.spareBytes, limits.checkBytes) = (1 << 55, IndexLimits.batchGrowth + 4_096) }
+        if keepsRecords { (limits.spareBytes, limits.checkBytes) = (1 << 55, 8_192) }
         let keyValue = try KeyValueStore(.directory(path), limits: limits)
         let store = IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
         let (log, checker) = (PlayedLog(), ReaderThreads(count: 1, name: "checker"))
-        let shared = SharedApplier(
-            try Applier(store, records: storage),
-            checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil))
+        let shared = SharedApplier(try Applier(store, records: storage), inMemory: writer)
         let proposer = Proposer(log: log, store: store, checker: checker, shared: shared, limits: AppendLimits())
         let handler = IndexHandler(
-            shared, identity, log: log, proposer: proposer, waits: AppliedWaits(nextOffsets: [0]), orderer: nil,
-            companion: companion, say: { _, _ in })
+            shared, identity, log: log, checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil),
+            proposer: proposer, waits: AppliedWaits(nextOffsets: [0]), orderer: nil, companion: companion,
+            say: { _, _ in })
         let first = RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)
         log.append(LogRecord(key: [], value: first), to: 0, tag: .none)
         try log.start(from: [0], handler: handler)

@@ -19,8 +19,10 @@ import Testing
         #expect(book.voids > 5, "voids do not happen any more")
         try Self.expectAllConfirmed(whole, "seed \(seed)")
         var random = SeededGenerator(seed: seed)
-        for most in [1, 7, 300] {
-            let cut = try book.records.index(reopens: true, hasOrder: true) { $0 = random.below(most) + 1 }
+        for (most, gathering) in [(1, 1), (7, 1), (300, 1), (1, 40), (3, 100_000)] {
+            let cut = try book.records.index(reopens: true, hasOrder: true, gathering: gathering) {
+                $0 = random.below(most) + 1
+            }
             defer { cut.close() }
             let entries = Self.entries(cut)
             let different = zip(entries, expected).first { $0.key != $1.key || $0.value != $1.value }

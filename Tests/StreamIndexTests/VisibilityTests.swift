@@ -23,19 +23,19 @@ import Testing
         private let checker = ReaderThreads(count: 1, name: "checker")
         private let proposer: Proposer
 
-        init(checkpointBytes: Int? = nil) throws {
+        init(checkpointBytes: Int? = nil, fileBytes: Int = SegmentLimits.fileBytes) throws {
             let identity = Identity(store: testStore, partitions: 1, nonce: id(1))
             let storage = BackgroundStorage(disk, companion)
-            writer = try SegmentWriter.create(in: storage, store: StoreUUID(identity))
+            writer = try SegmentWriter.create(in: storage, store: StoreUUID(identity), fileBytes: fileBytes)
             let keyValue = try KeyValueStore(.memory)
             store = IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
             shared = SharedApplier(
-                try Applier(store, records: storage),
-                checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: checkpointBytes))
+                try Applier(store, records: storage), inMemory: checkpointBytes == nil ? writer : nil)
             proposer = Proposer(log: log, store: store, checker: checker, shared: shared, limits: AppendLimits())
             handler = IndexHandler(
-                shared, identity, log: log, proposer: proposer, waits: waits, orderer: nil, companion: companion,
-                say: { _, _ in })
+                shared, identity, log: log,
+                checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: checkpointBytes),
+                proposer: proposer, waits: waits, orderer: nil, companion: companion, say: { _, _ in })
             log.append(
                 LogRecord(
                     key: [], value: RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)),
@@ -122,6 +122,10 @@ import Testing
         try await parts.log.wait(forRecords: 2)
         let delivery = Task { try await parts.deliver(1..<2) }
         try await onOwnThread(named: "visibility-wait") { parts.disk.waitUntilHeld() }
+        // What was answered meanwhile needs the lock.
+        try await onOwnThread(named: "visibility-wait") {
+            parts.shared.state.withLock { _ in parts.shared.fallBehind() }
+        }
         try await parts.show()
         #expect(try parts.written == 2)
         // Figures are asked for on Swift's own threads.
@@ -130,6 +134,23 @@ import Testing
         parts.disk.hold(nil)
         try await delivery.value
         if case .reached = await barrier.value {} else { Issue.record("the barrier was not reached") }
+        try await parts.close()
+    }
+
+    @Test func aReadDoesNotWaitForTheNextFileOfRecords() async throws {
+        let parts = try Parts(checkpointBytes: 1 << 30, fileBytes: 4_096)
+        let count = 40
+        parts.addBarriers(1..<count + 1)
+        try await parts.deliver(1..<3)
+        parts.disk.hold(.syncs)
+        let delivery = Task { try await parts.deliver(3..<Int64(count)) }
+        try await onOwnThread(named: "visibility-wait") { parts.disk.waitUntilHeld() }
+        try await parts.show()
+        #expect(try parts.written == 3)
+        parts.disk.hold(nil)
+        try await delivery.value
+        try await parts.show()
+        #expect(try parts.written == Int64(count))
         try await parts.close()
     }
 }

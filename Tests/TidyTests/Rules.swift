@@ -55,6 +55,9 @@ let allowedConstructs: [Allowed] = [
         path: "Sources/KeyValue/WriteBatch.swift", construct: "@unchecked Sendable",
         reason: "a batch is handed from one thread to another, never shared"),
     Allowed(
+        path: "Sources/Segments/MemoryStorage.swift", construct: "@unchecked Sendable",
+        reason: "memory that is touched under the lock of its file only"),
+    Allowed(
         path: "Sources/StreamIndex/LogWatch.swift", construct: "Task",
         reason: "the log, which is asked asynchronously, is compared beside the log's thread; ends with the store"),
     Allowed(
