@@ -19,7 +19,8 @@ enum KafkaBenchmark: Benchmark {
         .number("partitions", "of the topics", 4),
         .number("rounds", "how often each row is measured, in turns", 20),
         .number("milliseconds", "how long each row with latencies takes in each round", 200),
-        .number("appends", "appends of ten events in each round, and ten times as many events one by one", 10_000),
+        // Of a third as many a tenth of the time would be to get going and to end.
+        .number("appends", "appends of ten events in each round, and ten times as many events one by one", 30_000),
         .number("in-flight", "appends under way at once where they are many", 10_000),
         .number("tasks", "tasks that append at once", 1_000),
         .number("streams", "streams that many appends go to", 10_000),

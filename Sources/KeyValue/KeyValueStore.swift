@@ -72,7 +72,7 @@ public final class KeyValueStore: @unchecked Sendable {
             disk = nil
         }
         self.limits = limits
-        // The probe at opening has seen as much.
+        // The probe at opening wrote as much.
         unflushed = Mutex(Unflushed(checked: min(limits.checkBytes, limits.openBytes)))
         let settings = rocksdb_options_create()
         defer { rocksdb_options_destroy(settings) }
@@ -230,10 +230,10 @@ public final class KeyValueStore: @unchecked Sendable {
     /// A memtable that is full is written out by RocksDB itself, which does not look: so the room is looked at, now and
     /// then.
     private func admit(_ bytes: Int) throws(KeyValueError) {
-        let (all, isSeen) = unflushed.withLock { ($0.bytes + bytes, $0.bytes + bytes <= $0.checked) }
-        if isSeen { return }
-        try checkRoom(ahead: bytes)
-        unflushed.withLock { $0.checked = all + limits.checkBytes }
+        if unflushed.withLock({ $0.bytes + bytes <= $0.checked }) { return }
+        try checkRoom(ahead: bytes + limits.checkBytes)
+        // It may have been flushed meanwhile.
+        unflushed.withLock { $0.checked = max($0.checked, $0.bytes + bytes + limits.checkBytes) }
     }
 
     /// Bytes written since the last flush began.

@@ -463,8 +463,12 @@ final class Applier {
     /// Makes sure, as far as can be seen, that the disk has room for what a run will bring, before anybody is told of
     /// it, and for all that has gathered.
     func admit(_ entries: [RunEntry], _ bytes: Int) throws(IndexError) {
-        var growth = dirtyBytes + bytes + entries.count * IndexLimits.recordEntriesBytes
+        // Type and category stand in the record and in entries of their own, a range of the order in two.
+        var growth = dirtyBytes + 2 * bytes + entries.count * IndexLimits.recordEntriesBytes
         for lane in lanes { growth += lane.types.growth + lane.categories.growth + IndexLimits.laneEntriesBytes }
+        for entry in entries where entry.channel == store.identity.partitions {
+            growth += 5 * (entry.value?.count ?? 0)
+        }
         do throws(KeyValueError) { try store.keyValue.admit(batch, growth: growth) } catch {
             throw IndexError(.unavailable, "the index cannot be written: \(error); open the store again after that")
         }
@@ -488,24 +492,23 @@ final class Applier {
         }
     }
 
-    /// Writes what has gathered, and compares the order with it.
+    /// Writes what has gathered, and compares the order with it, also within a run.
     ///
     /// - Parameter bytes: the run's.
     func commit(_ bytes: Span<UInt8>) throws(IndexError) {
         noteLast(bytes)
+        try settle()
         try commit()
     }
 
-    /// The same between runs.
+    /// The same between runs, when their records are kept.
     func commit() throws(IndexError) {
         try write()
         try order?.advance(lanes)
     }
 
-    /// Writes what has gathered, in one batch, once its records can be read. Where it fails, the batch stays, and may be
-    /// written again. Within a run `commit` is to be called, since the newest records must be in the states.
+    /// Writes what has gathered, in one batch; between runs. Where it fails, the batch stays, and may be written again.
     func write() throws(IndexError) {
-        try settle()
         for partition in lanes.indices where lanes[partition].isDirty {
             writeBitmaps(partition)
             lanes[partition].places.write { batch.put($0, $1) }

@@ -47,7 +47,7 @@ struct Checkpoints: Sendable {
         return keyValue.unflushedBytes >= limit || bytes >= IndexLimits.recordsInACheckpoint * limit
     }
 
-    /// To be called when what was applied is written to the index.
+    /// Does so where it is due: of the index what is written there.
     mutating func passed() throws(IndexError) {
         guard isDue else { return }
         bytes = 0

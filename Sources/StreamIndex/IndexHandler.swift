@@ -57,7 +57,7 @@ final class IndexHandler: LogHandler {
         keep(&entries, of: run)
         var applied: [AppliedRecord] = []
         turn { state throws(IndexError) in applied = try decide(run, entries, &state) }
-        // Whoever waits is answered before anything is written: the log has the record, and has decided.
+        // Whoever waits is answered before the index is written: the log has the record, and has decided.
         if !applied.isEmpty { answer(applied) }
         var offsets: [Int64] = []
         var halted: [(Int, IndexError)] = []
@@ -202,8 +202,7 @@ final class IndexHandler: LogHandler {
         published.withLock { $0 = halts }
     }
 
-    /// Runs `body` while nothing is written to the index, and all that was applied is there: between runs, and not while
-    /// a void is half done.
+    /// Runs `body` while nothing is written to the index, and all that was answered is there.
     func betweenRuns<R>(_ body: () throws -> sending R) throws -> sending R {
         try shared.state.withLock { state in
             try shared.show(state)

@@ -17,10 +17,10 @@ public enum IndexLimits {
     static let companionAnswers = 64
     /// Entries of the index that gather before they are written though nobody reads.
     static let gatheredEntries = 512
-    /// The most bytes that entries take in a batch, with their keys: a stream's state besides its name, an open bitmap,
-    /// a partition's state and open places, and what a record brings besides its own size.
+    /// The most bytes that entries take in a batch, with their keys: a stream's state and an open bitmap besides their
+    /// names, a partition's state and open places, and what a record brings besides twice its own size.
     static let stateEntryBytes = 80
-    static let bitmapEntryBytes = 1_200
+    static let bitmapEntryBytes = 80
     static let laneEntriesBytes = 2_400
     static let recordEntriesBytes = 512
     /// Offsets between two digests that are kept.

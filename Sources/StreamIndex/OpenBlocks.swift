@@ -85,8 +85,8 @@ struct OpenBitmaps {
         mayBeStored = nextSequence % IndexLimits.bitmapBlock != 0
     }
 
-    /// The most that `write` adds to a batch.
-    var growth: Int { slots.count * IndexLimits.bitmapEntryBytes }
+    /// What `write` adds to a batch, in bytes.
+    private(set) var growth = 0
 
     /// Whether `insert` needs `write` first, since `sequence` begins another block.
     func isFull(for sequence: Int64) -> Bool { sequence / IndexLimits.bitmapBlock != block }
@@ -105,7 +105,9 @@ struct OpenBitmaps {
         let slot = try slot(of: name, store)
         let first = Int(sequences.lowerBound % IndexLimits.bitmapBlock)
         for place in first..<first + sequences.count { slots[slot].bitmap.insert(place) }
+        guard !slots[slot].isDirty else { return }
         slots[slot].isDirty = true
+        growth += slots[slot].name.count + IndexLimits.bitmapEntryBytes
     }
 
     private mutating func slot(of name: Span<UInt8>, _ store: IndexStore) throws(IndexError) -> Int {
@@ -141,6 +143,7 @@ struct OpenBitmaps {
             put(IndexKey.bitmap(prefix, slots[index].name, partition, block), value.bytes)
             slots[index].isDirty = false
         }
+        growth = 0
     }
 }
 

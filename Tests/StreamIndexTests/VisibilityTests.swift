@@ -131,9 +131,9 @@ import Testing
         // Figures are asked for on Swift's own threads.
         let size = try await onOwnThread(named: "visibility-wait") { parts.writer.byteCount }
         #expect(size > 0)
+        if case .reached = await barrier.value {} else { Issue.record("the barrier was not reached") }
         parts.disk.hold(nil)
         try await delivery.value
-        if case .reached = await barrier.value {} else { Issue.record("the barrier was not reached") }
         try await parts.close()
     }
 
