@@ -49,42 +49,18 @@ import Testing
 
     /// Nothing points to records that were not kept.
     @Test func anIndexEndsWithTheCopyOfItsRecords() async throws {
-        let disk = HeldDisk()
-        let (identity, companion) = (Identity(store: testStore, partitions: 1, nonce: id(1)), Companion())
-        let storage = BackgroundStorage(disk, companion)
-        let writer = try SegmentWriter.create(in: storage, store: StoreUUID(identity))
-        let keyValue = try KeyValueStore(.memory)
-        let store = IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
-        let (log, checker) = (PlayedLog(), ReaderThreads(count: 1, name: "checker"))
-        let shared = SharedApplier(try Applier(store, records: storage), inMemory: writer)
-        let proposer = Proposer(log: log, store: store, checker: checker, shared: shared, limits: AppendLimits())
-        let handler = IndexHandler(
-            shared, identity, log: log, checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil),
-            proposer: proposer, waits: AppliedWaits(nextOffsets: [0]), orderer: nil, companion: companion,
-            say: { _, _ in })
-        let first = RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)
-        log.append(LogRecord(key: [], value: first), to: 0, tag: .none)
-        try log.start(from: [0], handler: handler)
+        let parts = try PlayedIndex(keyValue: KeyValueStore(.memory))
         let count = IndexLimits.companionBytes / 32
-        for number in 1...2 * count {
-            let value = RecordEnvelope.encodeBarrier(
-                id: id(number), partition: 0, writeID: UInt64(number), store: testStore)
-            log.append(LogRecord(key: [], value: value), to: 0, tag: .none)
-        }
+        parts.addBarriers(1..<2 * count + 1)
         let runs = [0, 1].map { run in (0..<count).map { Int64(1 + run * count + $0) } }
-        try await onOwnThread(named: "storage-log") { log.deliver(runs[0]) }
-        let before = try store.partitionState(0).nextOffset
+        try await onOwnThread(named: "storage-log") { parts.log.deliver(runs[0]) }
+        let before = try parts.written
         #expect(before == runs[1][0])
-        disk.fail()
-        try await onOwnThread(named: "storage-log") { log.deliver(runs[1]) }
-        #expect(handler.halts[0]?.code == .unavailable)
-        #expect(try store.partitionState(0).nextOffset == before)
-        try await onOwnThread(named: "storage-close") {
-            checker.close()
-            proposer.finish()
-            companion.close()
-            keyValue.close()
-        }
+        parts.disk.fail()
+        try await onOwnThread(named: "storage-log") { parts.log.deliver(runs[1]) }
+        #expect(parts.handler.halts[0]?.code == .unavailable)
+        #expect(try parts.written == before)
+        try await parts.close()
     }
 
     /// The records of a run, few or many, or its index have no room: no caller is told *accepted*.
@@ -93,24 +69,9 @@ import Testing
     ) async throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("room-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let disk = HeldDisk()
-        let (identity, companion) = (Identity(store: testStore, partitions: 1, nonce: id(1)), Companion())
-        let storage = BackgroundStorage(disk, companion)
-        let writer = try SegmentWriter.create(in: storage, store: StoreUUID(identity))
         var limits = KeyValueLimits()
         if keepsRecords { (limits.spareBytes, limits.checkBytes) = (1 << 55, 8_192) }
-        let keyValue = try KeyValueStore(.directory(path), limits: limits)
-        let store = IndexStore(keyValue: keyValue, segments: writer.reader, identity: identity, isCopy: true)
-        let (log, checker) = (PlayedLog(), ReaderThreads(count: 1, name: "checker"))
-        let shared = SharedApplier(try Applier(store, records: storage), inMemory: writer)
-        let proposer = Proposer(log: log, store: store, checker: checker, shared: shared, limits: AppendLimits())
-        let handler = IndexHandler(
-            shared, identity, log: log, checkpoints: Checkpoints(writer: writer, keyValue: keyValue, every: nil),
-            proposer: proposer, waits: AppliedWaits(nextOffsets: [0]), orderer: nil, companion: companion,
-            say: { _, _ in })
-        let first = RecordEnvelope.encodeIdentity(identity, id: id(2), partition: 0, writeID: 1)
-        log.append(LogRecord(key: [], value: first), to: 0, tag: .none)
-        try log.start(from: [0], handler: handler)
+        let parts = try PlayedIndex(keyValue: KeyValueStore(.directory(path), limits: limits))
         var calls: [PendingAppend] = []
         for number in 0..<count {
             let key = name("stream-\(number)")
@@ -120,18 +81,13 @@ import Testing
                 stream: NameKey(key), channel: 0, header: header, needsCheck: false, mayGather: false,
                 settleBy: .distant, deadline: .distant
             ) { RecordEnvelope.encode(header, events: [content(data: 600)], key: key, store: testStore) }
-            calls.append(await proposer.submit(size: 700, settleBy: .distant) { request })
+            calls.append(await parts.proposer.submit(size: 700, settleBy: .distant) { request })
         }
-        if !keepsRecords { disk.fail() }
-        try await onOwnThread(named: "storage-log") { log.deliver((1...count).map { Int64($0) }) }
-        #expect(handler.halts[0]?.code == .unavailable)
+        if !keepsRecords { parts.disk.fail() }
+        try await onOwnThread(named: "storage-log") { parts.log.deliver((1...count).map { Int64($0) }) }
+        #expect(parts.handler.halts[0]?.code == .unavailable)
         for call in calls { #expect(await call.outcome() == .unknown) }
-        try await onOwnThread(named: "storage-close") {
-            checker.close()
-            proposer.finish()
-            companion.close()
-            keyValue.close(flushing: false)
-        }
+        try await parts.close(flushing: false)
     }
 
     /// A torn tail that is written anew is a large write; then the index cannot be opened.
