@@ -101,7 +101,7 @@ public enum LogEvent: Sendable, Equatable {
     case failed(String)
 }
 
-/// Gets what a log delivers: called on the log's own thread, one call at a time over all channels.
+/// Gets what a log delivers: called on threads of the log's own, one call at a time over all channels.
 public protocol LogHandler: AnyObject, Sendable {
     /// Durable records, in each channel's order, dense in each channel. The run is valid during the call only.
     func handle(_ run: borrowing RecordRun)

@@ -48,12 +48,6 @@ public final class KafkaProducer: Sendable {
         var awaited: [UInt64: Awaited] = [:]
 
         var isIdle: Bool { outbox.waitingCount == 0 && outbox.inFlightRecords == 0 && refused.isEmpty }
-
-        /// Whether reports may be late: nobody awaits one, and no record waits for room, or soon will.
-        var isUnhurried: Bool {
-            awaited.isEmpty && refused.isEmpty && closeBy == nil && !outbox.isBlocked
-                && outbox.inFlightRecords < KafkaLimits.flightOfAPartition
-        }
     }
 
     /// A send that somebody waits for, or waited for until its task was cancelled.
@@ -65,6 +59,7 @@ public final class KafkaProducer: Sendable {
     private let topics: [String]
     private let maxMessageBytes: Int
     private let onReports: @Sendable ([KafkaReport]) -> Void
+    private let onStored: @Sendable (borrowing KafkaMessage) -> Void
     private let state: Mutex<State>
     private let thread = Mutex<KafkaThread?>(nil)
 
@@ -75,14 +70,18 @@ public final class KafkaProducer: Sendable {
     ///   - maxMessageBytes: the topics' `max.message.bytes`.
     ///   - onReports: called on the producer's thread with what became of records that were sent with a tag, and,
     ///     where they were stored, also of those without.
+    ///   - onStored: called before that, on the same thread, with each record that was stored, where few were at once
+    ///     (`KafkaLimits.lentAtOnce`) and the broker said at which offset.
     public init(
         _ configuration: KafkaConfiguration, topics: [String], maxMessageBytes: Int,
-        onReports: @escaping @Sendable ([KafkaReport]) -> Void = { _ in }
+        onReports: @escaping @Sendable ([KafkaReport]) -> Void = { _ in },
+        onStored: @escaping @Sendable (borrowing KafkaMessage) -> Void = { _ in }
     ) throws(KafkaError) {
         self.configuration = configuration
         self.topics = topics
         self.maxMessageBytes = maxMessageBytes
         self.onReports = onReports
+        self.onStored = onStored
         let client = try KafkaClient(configuration, .producer(maxMessageBytes: maxMessageBytes), topics: topics)
         state = Mutex(State(client: client))
         thread.withLock { $0 = KafkaThread(name: "kafka-producer") { [self] in serve() } }
@@ -251,11 +250,10 @@ public final class KafkaProducer: Sendable {
     private func serve() {
         var purgedAt: ContinuousClock.Instant?
         while let client = nextClient() {
-            let isQuiet = !serveEvents(client)
+            serveEvents(client)
             if client.fatalError != nil { replace(client) }
             state.withLock { if let end = $0.gatherEnd, end <= .now { flush(&$0) } }
             reportRefused()
-            if !isQuiet, state.withLock({ $0.isUnhurried }) { pause(KafkaLimits.reportPause) }
             guard let closeBy = state.withLock({ $0.closeBy }) else { continue }
             if state.withLock({ $0.isIdle }) { break }
             let now = ContinuousClock.now
@@ -274,15 +272,12 @@ public final class KafkaProducer: Sendable {
         return min(max(ContinuousClock.now.duration(to: end), .zero), KafkaLimits.poll)
     }
 
-    /// Waits for an event and handles it and what else is there, up to a limit; false: none came.
-    private func serveEvents(_ client: KafkaClient) -> Bool {
+    /// Waits for an event and handles it and what else is there, up to a limit.
+    private func serveEvents(_ client: KafkaClient) {
         for number in 0..<KafkaLimits.eventsPerTurn {
-            guard let event = Event(of: client.queue, within: number == 0 ? untilGathered : .zero) else {
-                return number > 0
-            }
+            guard let event = Event(of: client.queue, within: number == 0 ? untilGathered : .zero) else { return }
             handle(event, client)
         }
-        return true
     }
 
     /// The client; a new one where there is none. nil: it cannot be made and the producer is being closed.
@@ -328,9 +323,12 @@ public final class KafkaProducer: Sendable {
         reports.reserveCapacity(rd_kafka_event_message_count(event.pointer))
         var sizes: [Int] = []
         sizes.reserveCapacity(reports.capacity)
+        let areLent = reports.capacity <= KafkaLimits.lentAtOnce
         while let message = rd_kafka_event_message_next(event.pointer) {
             sizes.append(message.pointee.len + message.pointee.key_len)
-            reports.append(Self.report(message, client))
+            let report = Self.report(message, client)
+            if areLent, case .stored(let offset) = report.outcome, offset >= 0 { onStored(KafkaMessage(message)) }
+            reports.append(report)
         }
         answer(reports) { [self] state in
             for (report, bytes) in zip(reports, sizes) {

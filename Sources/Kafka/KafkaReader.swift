@@ -42,6 +42,27 @@ public struct KafkaMessage: ~Copyable {
     /// Bytes of key and value.
     public var byteCount: Int { raw.pointee.key_len + raw.pointee.len }
 
+    /// A copy; nil for a null key.
+    public var key: [UInt8]? { Self.bytes(raw.pointee.key, raw.pointee.key_len) }
+
+    /// A copy; nil for a null value.
+    public var value: [UInt8]? { Self.bytes(raw.pointee.payload, raw.pointee.len) }
+
+    private static func bytes(_ part: UnsafeMutableRawPointer?, _ count: Int) -> [UInt8]? {
+        part.map { [UInt8](UnsafeRawBufferPointer(start: $0, count: count)) }
+    }
+
+    /// Whether key and value are these.
+    public func isSame(key: [UInt8]?, value: [UInt8]?) -> Bool {
+        Self.isSame(raw.pointee.key, raw.pointee.key_len, key)
+            && Self.isSame(raw.pointee.payload, raw.pointee.len, value)
+    }
+
+    private static func isSame(_ part: UnsafeMutableRawPointer?, _ count: Int, _ bytes: [UInt8]?) -> Bool {
+        guard let part, let bytes else { return part == nil && bytes == nil }
+        return bytes.elementsEqual(UnsafeRawBufferPointer(start: part, count: count))
+    }
+
     /// Copies the key to the end of `bytes` and says where it is; nil for a null key.
     public func appendKey(to bytes: inout [UInt8]) -> Range<Int>? {
         Self.append(raw.pointee.key, raw.pointee.key_len, to: &bytes)
@@ -125,10 +146,23 @@ public final class KafkaReader: Sendable {
 
     /// Waits for the first thing to say and lends it and what else is there, until `body` returns false.
     public func read(within wait: Duration, _ body: (borrowing KafkaReading) -> Bool) {
-        var wait = wait
-        while let event = Event(of: client.queue, within: wait) {
-            // The rest is taken without waiting.
-            wait = .zero
+        guard let first = Event(of: client.queue, within: wait) else { return }
+        lendAll(from: first, body)
+    }
+
+    /// Waits for the first thing to say, and then calls `body` once, also where nothing came, with what lends that and
+    /// what else is there: for who takes a lock only after the wait.
+    public func whenReady(
+        within wait: Duration, _ body: (_ read: ((borrowing KafkaReading) -> Bool) -> Void) -> Void
+    ) {
+        guard let first = Event(of: client.queue, within: wait) else { return body { _ in } }
+        body { lendAll(from: first, $0) }
+    }
+
+    private func lendAll(from first: borrowing Event, _ body: (borrowing KafkaReading) -> Bool) {
+        guard lend(first, body) else { return }
+        // The rest is taken without waiting.
+        while let event = Event(of: client.queue, within: .zero) {
             guard lend(event, body) else { return }
         }
     }

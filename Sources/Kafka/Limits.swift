@@ -21,9 +21,9 @@ public enum KafkaLimits {
     static let poll: Duration = .milliseconds(100)
     /// Most events that a producer handles before it looks whether it is being closed or its client has failed.
     static let eventsPerTurn = 100
-    /// After reports, before the next are taken, where nobody is in a hurry: so that a thread that wakes for each of
-    /// them does not hold up the records on their way back.
-    static let reportPause: Duration = .milliseconds(1)
+    /// Most records that are lent to whoever wants them on their acknowledgement. With more at once the way back
+    /// through a reader is short beside the rest, and copies would cost more than they bring.
+    static let lentAtOnce = 16
     /// The longest that closing waits for the reports of what was purged, after its deadline.
     static let purgePatience: Duration = .seconds(5)
     /// The longest that anything waits for the library to let go of a client; it has had deadlocks there.

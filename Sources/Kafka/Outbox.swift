@@ -39,9 +39,6 @@ struct Outbox: Sendable {
     private(set) var inFlightRecords = 0
     private(set) var inFlightBytes = 0
 
-    /// Whether something waits that would go if the library had room.
-    var isBlocked: Bool { lanes.contains { $0.isDue && !$0.isHeld } }
-
     /// False: the record gathers, until the next `fallDue`.
     mutating func add(_ record: KafkaRecord, _ tag: UInt64) -> Bool {
         let number = number(of: Place(topic: record.topic, partition: record.partition))

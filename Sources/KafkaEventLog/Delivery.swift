@@ -1,9 +1,9 @@
-// The log's thread: reads, keeps each channel dense, and tells the handler everything in one order.
+// Keeps each channel dense and tells the handler everything in one order.
 
 import EventLog
 import Kafka
 
-/// The log's thread.
+/// What a log delivers, and how far it is; see `SharedDelivery` for the threads.
 struct Delivery: ~Copyable {
     private struct Channel {
         /// The offset that comes next.
@@ -15,6 +15,8 @@ struct Delivery: ~Copyable {
         var isDamaged = false
         /// What was stored before may not be there any more: `close` does not wait for it.
         var isCut = false
+        /// Delivered on their acknowledgement, and still to come through the reader.
+        var unread: [StoredRecord] = []
     }
 
     /// What follows from something odd, once the reader is not being read.
@@ -55,31 +57,33 @@ struct Delivery: ~Copyable {
         channels = offsets.map { Channel(next: $0) }
     }
 
-    /// Until the log is closed and what it stored is delivered.
-    ///
     /// - Parameter writesAfterRestart: see `KafkaPlace`.
-    mutating func run(writesAfterRestart: Bool) {
+    mutating func begin(writesAfterRestart: Bool) {
         self.writesAfterRestart = writesAfterRestart
         if description.isAway { lose("no broker has answered yet") }
         for channel in channels.indices { begin(channel) }
-        while true {
-            let inbox = shared.takeInbox()
-            if !inbox.reports.isEmpty { handler.handle(.tags(inbox.reports)) }
-            for (channel, offset) in inbox.restarts {
-                if !isLost {
-                    // Others may not have been compared yet.
-                    let place = description.place(of: channel)
-                    producer.release(topic: place.topic, partition: place.partition)
-                }
-                channels[channel] = Channel(next: offset)
-                begin(channel)
+    }
+
+    /// Does what was asked of the log's thread; false: the log is closed, and what it stored is delivered.
+    mutating func heed() -> Bool {
+        let inbox = shared.takeInbox()
+        if !inbox.reports.isEmpty { handler.handle(.tags(inbox.reports)) }
+        for (channel, offset) in inbox.restarts {
+            if !isLost {
+                // Others may not have been compared yet.
+                let place = description.place(of: channel)
+                producer.release(topic: place.topic, partition: place.partition)
             }
-            for answer in inbox.answers { heard(answer) }
-            if let ends = inbox.ends, let deadline = inbox.drainBy, isOver(ends, deadline) { break }
-            read()
-            for action in actions { act(action) }
-            actions = []
+            channels[channel] = Channel(next: offset)
+            begin(channel)
         }
+        for answer in inbox.answers { heard(answer) }
+        deliver(inbox.acknowledged)
+        guard let ends = inbox.ends, let deadline = inbox.drainBy else { return true }
+        return !isOver(ends, deadline)
+    }
+
+    mutating func end() {
         reader.endAll()
         while let reports = shared.nextReports() { handler.handle(.tags(reports)) }
     }
@@ -92,6 +96,7 @@ struct Delivery: ~Copyable {
     private mutating func begin(_ channel: Int) {
         guard !isLost, !hasFailed, !channels[channel].isDamaged else { return }
         channels[channel].isAsking = false
+        channels[channel].unread = []
         // The library means something else by these.
         if channels[channel].next < 0 { return ask(channel) }
         do throws(KafkaError) {
@@ -103,9 +108,10 @@ struct Delivery: ~Copyable {
 
     // MARK: - Reading
 
-    private mutating func read() {
+    /// - Parameter all: lends what there is to read, until it is told to stop.
+    mutating func read(_ all: ((borrowing KafkaReading) -> Bool) -> Void) {
         records.removeAll()
-        reader.read(within: KafkaLogLimits.readWait) { reading in
+        all { reading in
             switch reading {
             case .record(let message): take(message)
             case .end(let place, let offset): reachedEnd(of: place, at: offset)
@@ -115,12 +121,36 @@ struct Delivery: ~Copyable {
                 && records.bytes.count < LogLimits.runBytes
         }
         if !records.entries.isEmpty { handler.handle(records) }
+        for action in actions { act(action) }
+        actions = []
+    }
+
+    mutating func deliverAcknowledged() {
+        deliver(shared.takeAcknowledged())
+    }
+
+    /// What this log wrote need not come back first: all in-sync replicas have it, so it is what stands at its offset,
+    /// and where that is the next one, everything before it was delivered.
+    private mutating func deliver(_ acknowledged: [(channel: Int, record: StoredRecord)]) {
+        guard !acknowledged.isEmpty else { return }
+        records.removeAll()
+        for (channel, record) in acknowledged {
+            guard isRead(channel), record.offset == channels[channel].next,
+                channels[channel].unread.count < KafkaLogLimits.acknowledgedRecords
+            else { continue }
+            records.append(record.record, channel: channel, offset: record.offset, appendTime: record.appendTime)
+            channels[channel].unread.append(record)
+            channels[channel].next += 1
+            channels[channel].rereads = 0
+        }
+        if !records.entries.isEmpty { handler.handle(records) }
     }
 
     private mutating func take(_ message: borrowing KafkaMessage) {
         guard let channel = read(message.place) else { return }
         let offset = message.offset
-        // Old versions of the library have delivered records twice.
+        compare(message, channel)
+        // It was acknowledged; or an old version of the library delivers it twice.
         if offset < channels[channel].next { return }
         if offset > channels[channel].next { return missing(channel, foundAt: offset) }
         let key = message.appendKey(to: &records.bytes)
@@ -132,6 +162,14 @@ struct Delivery: ~Copyable {
         channels[channel].rereads = 0
     }
 
+    /// With what was delivered on its acknowledgement: where it differs, the log is not what it was then.
+    private mutating func compare(_ message: borrowing KafkaMessage, _ channel: Int) {
+        while let first = channels[channel].unread.first, first.offset <= message.offset {
+            channels[channel].unread.removeFirst()
+            if first.offset == message.offset, !message.isSame(as: first) { actions.append(.doubt) }
+        }
+    }
+
     private mutating func reachedEnd(of place: TopicPartition, at offset: Int64) {
         guard let channel = read(place), offset > channels[channel].next else { return }
         missing(channel, foundAt: offset)
@@ -139,10 +177,12 @@ struct Delivery: ~Copyable {
 
     /// The channel, where it is one of ours and what comes of it is what was asked for last.
     private func read(_ place: TopicPartition) -> Int? {
-        guard let channel = description.channel(of: place), !channels[channel].isAsking, !channels[channel].isDamaged,
-            !isLost, !hasFailed
-        else { return nil }
+        guard let channel = description.channel(of: place), isRead(channel) else { return nil }
         return channel
+    }
+
+    private func isRead(_ channel: Int) -> Bool {
+        !channels[channel].isAsking && !channels[channel].isDamaged && !isLost && !hasFailed
     }
 
     /// Old versions of the library have skipped records: the channel is read again before it is believed.
@@ -263,5 +303,11 @@ struct Delivery: ~Copyable {
             }
             begin(channel)
         }
+    }
+}
+
+extension KafkaMessage {
+    fileprivate func isSame(as record: StoredRecord) -> Bool {
+        timestamp == record.appendTime && isSame(key: record.record.key, value: record.record.value)
     }
 }

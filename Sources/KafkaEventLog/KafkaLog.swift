@@ -1,7 +1,7 @@
 // A record log on a store's topics of Kafka.
 //
-// Threads: "kafka-producer" serves the producer; "kafka-log" reads and is the handler's. A question to a leader, a
-// probe after the loss of contact and closing have a thread each for as long as they last.
+// Threads: "kafka-producer" serves the producer, "kafka-log" reads; one of them at a time calls the handler. A question
+// to a leader, a probe after the loss of contact and closing have a thread each for as long as they last.
 
 public import EventLog
 import Kafka
@@ -24,6 +24,7 @@ public final class KafkaLog: RecordLog {
     private let producer: KafkaProducer
     private let reader: KafkaReader
     private let shared: SharedState
+    private let delivery: SharedDelivery
     private let questions: Questions
     private let statistics: LatestStatistics
 
@@ -91,6 +92,10 @@ public final class KafkaLog: RecordLog {
         if events.isSeen { for line in Self.remarks(reports) { place.log(6, "OPEN", line) } }
         let topics = place.topics(partitions: events.partitions)
         let shared = SharedState(description)
+        let delivery = SharedDelivery()
+        self.delivery = delivery
+        // Elsewhere an acknowledgement need not tell the time that is read back: librdkafka's imitation tells 1234.
+        let isTimed = reports.allSatisfy { $0.settings?["message.timestamp.type"] == "LogAppendTime" }
         self.shared = shared
         questions = Questions(kafka, topics: topics, patience: place.patience) { shared.isClosed }
         self.statistics = statistics
@@ -98,7 +103,10 @@ public final class KafkaLog: RecordLog {
         self.reader = reader
         do {
             producer = try KafkaProducer(kafka, topics: topics, maxMessageBytes: topicBytes) { reports in
-                if shared.reported(reports) { reader.wake() }
+                let news = shared.reported(reports)
+                if news.areForThread || news.areAcknowledged && !delivery.deliverAcknowledged() { reader.wake() }
+            } onStored: {
+                if isTimed { shared.acknowledged($0) }
             }
         } catch {
             reader.close()
@@ -161,15 +169,17 @@ public final class KafkaLog: RecordLog {
     public func start(from offsets: [Int64], handler: any LogHandler) throws {
         precondition(offsets.count == description.channels, "one offset for each channel")
         let (reader, producer, shared, place, kafka) = (reader, producer, shared, place, kafka)
-        let description = description
+        let (description, delivery) = (description, delivery)
         let isStarted = shared.start(handler) {
             WorkerThread(name: "kafka-log") {
-                var delivery = Delivery(
-                    description, reader: reader, producer: producer, shared: shared,
-                    leaders: Leaders(
-                        kafka: kafka, place: place, description: description, shared: shared, wake: { reader.wake() }),
-                    handler: handler, offsets: offsets)
-                delivery.run(writesAfterRestart: place.writesAfterRestart)
+                delivery.run(reader, writesAfterRestart: place.writesAfterRestart) {
+                    Delivery(
+                        description, reader: reader, producer: producer, shared: shared,
+                        leaders: Leaders(
+                            kafka: kafka, place: place, description: description, shared: shared,
+                            wake: { reader.wake() }),
+                        handler: handler, offsets: offsets)
+                }
             }
         }
         if !isStarted { throw LogError(.closed, "the log on Kafka is closed") }

@@ -17,6 +17,10 @@ public enum KafkaLogLimits {
     static let longestProbePause: Duration = .seconds(2)
     /// The longest that the log's thread waits for records before it looks around.
     static let readWait: Duration = .milliseconds(100)
+    /// Most records of a channel that are delivered on their acknowledgement and have not come through the reader yet,
+    /// and the most bytes of one: more wait for the reader.
+    static let acknowledgedRecords = 64
+    static let acknowledgedBytes = 16 << 10
     /// How often a channel is read again from one offset before what came is believed.
     static let rereads = 1
     /// Most questions for bounds and single records at once; more are refused.

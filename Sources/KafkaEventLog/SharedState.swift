@@ -8,6 +8,8 @@ final class SharedState: Sendable {
     /// For the log's thread.
     struct Inbox: Sendable {
         var reports: [TagReport] = []
+        /// What this log wrote and a broker has acknowledged, in order within a channel; not all of it.
+        var acknowledged: [(channel: Int, record: StoredRecord)] = []
         var restarts: [(channel: Int, offset: Int64)] = []
         var answers: [Leaders.Answer] = []
         /// Set by `close`: where delivery ends, and until when.
@@ -49,8 +51,24 @@ final class SharedState: Sendable {
 
     // MARK: - Reports
 
-    /// What the producer says, on its thread; true: there is something for the log's thread.
-    func reported(_ reports: [KafkaReport]) -> Bool {
+    /// A record that the producer has stored, on its thread, before it is reported.
+    func acknowledged(_ message: borrowing KafkaMessage) {
+        guard message.byteCount <= KafkaLogLimits.acknowledgedBytes,
+            let channel = description.channel(of: message.place)
+        else { return }
+        let record = StoredRecord(
+            offset: message.offset, appendTime: message.timestamp,
+            record: LogRecord(key: message.key, value: message.value))
+        state.withLock { state in
+            guard state.isDelivering, state.inbox.acknowledged.count < KafkaLogLimits.acknowledgedRecords else {
+                return
+            }
+            state.inbox.acknowledged.append((channel, record))
+        }
+    }
+
+    /// What the producer says, on its thread, and what is to be done about it.
+    func reported(_ reports: [KafkaReport]) -> (areForThread: Bool, areAcknowledged: Bool) {
         state.withLock { state in
             var isNew = false
             for report in reports {
@@ -64,7 +82,7 @@ final class SharedState: Sendable {
                     isNew = true
                 }
             }
-            return isNew
+            return (isNew, !state.inbox.acknowledged.isEmpty)
         }
     }
 
@@ -116,10 +134,19 @@ final class SharedState: Sendable {
         state.withLock { $0.inbox.answers += answers }
     }
 
+    /// What is to be delivered on its acknowledgement.
+    func takeAcknowledged() -> [(channel: Int, record: StoredRecord)] {
+        state.read { state in
+            defer { state.inbox.acknowledged = [] }
+            return state.inbox.acknowledged
+        }
+    }
+
     func takeInbox() -> Inbox {
         state.read { state in
             defer {
                 state.inbox.reports = []
+                state.inbox.acknowledged = []
                 state.inbox.restarts = []
                 state.inbox.answers = []
             }

@@ -37,10 +37,8 @@ private func expect<Value: Equatable>(
         }
         for tag in 6...9 as ClosedRange<UInt64> { expect(true, outbox.add(record(), tag)) }
         expect([], pumped(&outbox))
-        #expect(outbox.isBlocked)
         land(&outbox, 1)
         expect([[6, 7, 8, 9]], pumped(&outbox))
-        #expect(!outbox.isBlocked)
         #expect((outbox.waitingCount, outbox.inFlightRecords, outbox.inFlightBytes) == (0, 8, 80))
     }
 
@@ -58,7 +56,6 @@ private func expect<Value: Equatable>(
         var outbox = Outbox()
         expect(false, outbox.add(record(mayGather: true), 1))
         expect([], pumped(&outbox))
-        #expect(!outbox.isBlocked)
         expect(true, outbox.add(record(), 2))
         expect([[1, 2]], pumped(&outbox))
         expect(false, outbox.add(record(mayGather: true), 3))
@@ -82,7 +79,6 @@ private func expect<Value: Equatable>(
         _ = outbox.add(record(1), 2)
         _ = outbox.add(record(2, mayGather: true), 3)
         expect([], pumped(&outbox))
-        #expect(!outbox.isBlocked)
         outbox.release(Outbox.Place(topic: 0, partition: 1))
         expect([[2]], pumped(&outbox))
         outbox.release(Outbox.Place(topic: 0, partition: 2))
@@ -114,7 +110,6 @@ private func expect<Value: Equatable>(
         for tag in 1...6 as ClosedRange<UInt64> { _ = outbox.add(record(), tag) }
         outbox.pump { batch in batch.map { $0.tag <= 2 ? .taken : .notNow } }
         #expect((outbox.waitingCount, outbox.inFlightRecords) == (4, 2))
-        #expect(outbox.isBlocked)
         _ = outbox.add(record(), 7)
         expect([[3, 4, 5, 6, 7]], pumped(&outbox))
         expect(true, outbox.takeWaiting().isEmpty)
