@@ -10,6 +10,9 @@ public enum KafkaLimits {
     static let flightOfAPartition = 5
     /// `batch.size`: the largest batches bring nothing more.
     static let batchBytes = 1_000_000
+    /// Bytes of keys and values of a partition that are handed over together: so many fit a batch with the 31 bytes at
+    /// most that the library adds to each record. What did not fit would wait there, and keep its thread busy.
+    static let handedBytes = 950_000
     /// Records of a partition that are handed over together, so that one which nobody leads takes little of the room.
     static let batchRecords = 1_000
     /// The longest that a record waits for others where it may, and the most bytes of a partition that wait so.

@@ -133,9 +133,8 @@ struct Outbox: Sendable {
     private mutating func nextBatch(_ number: Int) -> (batch: [Sent], hasRoom: Bool) {
         var batch: [Sent] = []
         var bytes = 0
-        while bytes < KafkaLimits.batchBytes, batch.count < KafkaLimits.batchRecords,
-            let (record, tag) = lanes[number].waiting.first
-        {
+        while batch.count < KafkaLimits.batchRecords, let (record, tag) = lanes[number].waiting.first {
+            if !batch.isEmpty, bytes + record.byteCount > KafkaLimits.handedBytes { break }
             let (records, all) = (inFlightRecords + batch.count, inFlightBytes + bytes + record.byteCount)
             guard records < KafkaLimits.inFlightRecords, records == 0 || all <= KafkaLimits.inFlightBytes else {
                 return (batch, false)

@@ -90,6 +90,24 @@ private func expect<Value: Equatable>(
         expect([[1]], pumped(&outbox))
     }
 
+    /// What the library cannot send with the rest it would look at again and again until the rest is acknowledged.
+    @Test func whatGoesTogetherFitsABatch() {
+        var outbox = Outbox()
+        for tag in 1...5 as ClosedRange<UInt64> { _ = outbox.add(record(), tag) }
+        _ = pumped(&outbox)
+        for tag in 6...1_505 as ClosedRange<UInt64> { _ = outbox.add(record(bytes: 1_000), tag) }
+        land(&outbox, 5)
+        let most = KafkaLimits.handedBytes / 1_000
+        expect([Array(6...UInt64(5 + most))], pumped(&outbox))
+        #expect(KafkaLimits.handedBytes + KafkaLimits.batchRecords * 31 < KafkaLimits.batchBytes)
+        // A large one goes, but alone.
+        land(&outbox, most, bytes: 1_000)
+        _ = outbox.add(record(bytes: KafkaLimits.batchBytes), 2_000)
+        expect([Array(UInt64(6 + most)...1_505)], pumped(&outbox))
+        land(&outbox, 1_500 - most, bytes: 1_000)
+        expect([[2_000]], pumped(&outbox))
+    }
+
     /// A batch that is refused as a whole does not hold up what comes behind it.
     @Test func refusedRecordsAreNotInTheWay() {
         var outbox = Outbox()
