@@ -32,7 +32,7 @@ public struct KafkaReport: Sendable, Equatable {
 /// Each record gets exactly one answer, whatever happens. Records of one partition are written in the order in which
 /// they were sent. A client that ends with a fatal error is replaced.
 ///
-/// Threads: one of its own serves the client and calls `onReports`; any thread sends.
+/// Threads: one of its own serves the client and calls `onReports` and `onStored`; any thread sends.
 public final class KafkaProducer: Sendable {
     private struct State: Sendable {
         /// nil: being replaced, or closed.
@@ -70,8 +70,9 @@ public final class KafkaProducer: Sendable {
     ///   - maxMessageBytes: the topics' `max.message.bytes`.
     ///   - onReports: called on the producer's thread with what became of records that were sent with a tag, and,
     ///     where they were stored, also of those without.
-    ///   - onStored: called before that, on the same thread, with each record that was stored, where few were at once
-    ///     (`KafkaLimits.lentAtOnce`) and the broker said at which offset.
+    ///   - onStored: called before that, on the same thread, with a record that was stored, where few were at once
+    ///     (`KafkaLimits.lentAtOnce`), the broker said at which offset, and the producer is not in trouble. While it runs
+    ///     nothing else is reported or gathered.
     public init(
         _ configuration: KafkaConfiguration, topics: [String], maxMessageBytes: Int,
         onReports: @escaping @Sendable ([KafkaReport]) -> Void = { _ in },
@@ -269,14 +270,18 @@ public final class KafkaProducer: Sendable {
     /// How long the thread may wait for the library.
     private var untilGathered: Duration {
         guard let end = state.withLock({ $0.gatherEnd }) else { return KafkaLimits.poll }
-        return min(max(ContinuousClock.now.duration(to: end), .zero), KafkaLimits.poll)
+        // The library takes whole milliseconds.
+        return min(max(ContinuousClock.now.duration(to: end), .zero) + .microseconds(999), KafkaLimits.poll)
     }
 
     /// Waits for an event and handles it and what else is there, up to a limit.
     private func serveEvents(_ client: KafkaClient) {
         for number in 0..<KafkaLimits.eventsPerTurn {
             guard let event = Event(of: client.queue, within: number == 0 ? untilGathered : .zero) else { return }
-            handle(event, client)
+            let (lends, hasGathered) = state.withLock { ($0.closeBy == nil, $0.gatherEnd.map { $0 <= .now } ?? false) }
+            handle(event, client, lends: lends)
+            // Whoever is called may take a while.
+            if hasGathered { return }
         }
     }
 
@@ -306,8 +311,8 @@ public final class KafkaProducer: Sendable {
         nanosleep(&pause, nil)
     }
 
-    private func handle(_ event: borrowing Event, _ client: KafkaClient) {
-        if event.type == RD_KAFKA_EVENT_DR { return reported(event, client) }
+    private func handle(_ event: borrowing Event, _ client: KafkaClient, lends: Bool) {
+        if event.type == RD_KAFKA_EVENT_DR { return reported(event, client, lends: lends) }
         if client.isHousekeeping(event) { return }
         if let error = event.error {
             // The loss of one broker is everyday; a fatal error is asked for after each event.
@@ -318,12 +323,13 @@ public final class KafkaProducer: Sendable {
         }
     }
 
-    private func reported(_ event: borrowing Event, _ client: KafkaClient) {
+    private func reported(_ event: borrowing Event, _ client: KafkaClient, lends: Bool) {
+        let count = rd_kafka_event_message_count(event.pointer)
+        let areLent = lends && count <= KafkaLimits.lentAtOnce
         var reports: [KafkaReport] = []
-        reports.reserveCapacity(rd_kafka_event_message_count(event.pointer))
+        reports.reserveCapacity(count)
         var sizes: [Int] = []
-        sizes.reserveCapacity(reports.capacity)
-        let areLent = reports.capacity <= KafkaLimits.lentAtOnce
+        sizes.reserveCapacity(count)
         while let message = rd_kafka_event_message_next(event.pointer) {
             sizes.append(message.pointee.len + message.pointee.key_len)
             let report = Self.report(message, client)
@@ -397,7 +403,10 @@ public final class KafkaProducer: Sendable {
         rd_kafka_purge(client.handle.pointer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
         let end = ContinuousClock.now + KafkaLimits.purgePatience
         while state.withLock({ $0.outbox.inFlightRecords > 0 }), ContinuousClock.now < end {
-            if let event = Event(of: client.queue, within: KafkaLimits.poll) { handle(event, client) }
+            if let event = Event(of: client.queue, within: KafkaLimits.poll) {
+                // There is no time for whoever is called.
+                handle(event, client, lends: false)
+            }
         }
         state.withLock { $0.outbox.forgetFlight() }
         client.destroy(patience: .zero)

@@ -39,6 +39,14 @@ public struct KafkaMessage: ~Copyable {
         return rd_kafka_message_timestamp(raw, &type)
     }
 
+    /// Whether the log gave the time. Of what was sent it is also false where the acknowledgement told no offset, though
+    /// the library counts on from that.
+    public var hasLogTime: Bool {
+        var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
+        _ = rd_kafka_message_timestamp(raw, &type)
+        return type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME
+    }
+
     /// Bytes of key and value.
     public var byteCount: Int { raw.pointee.key_len + raw.pointee.len }
 

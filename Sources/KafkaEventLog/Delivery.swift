@@ -38,6 +38,8 @@ struct Delivery: ~Copyable {
     private let leaders: Leaders
     private let handler: any LogHandler
     private var channels: [Channel]
+    /// Channels that are to be read from elsewhere: what comes of them is of before.
+    private var moved: Set<Int> = []
     private var isLost = false
     private var writesAfterRestart = false
     private var hasFailed = false
@@ -67,6 +69,7 @@ struct Delivery: ~Copyable {
     /// Does what was asked of the log's thread; false: the log is closed, and what it stored is delivered.
     mutating func heed() -> Bool {
         let inbox = shared.takeInbox()
+        moved = []
         if !inbox.reports.isEmpty { handler.handle(.tags(inbox.reports)) }
         for (channel, offset) in inbox.restarts {
             if !isLost {
@@ -96,11 +99,12 @@ struct Delivery: ~Copyable {
     private mutating func begin(_ channel: Int) {
         guard !isLost, !hasFailed, !channels[channel].isDamaged else { return }
         channels[channel].isAsking = false
-        channels[channel].unread = []
+        // What was acknowledged is still to be compared.
+        let next = channels[channel].unread.first?.offset ?? channels[channel].next
         // The library means something else by these.
-        if channels[channel].next < 0 { return ask(channel) }
+        if next < 0 { return ask(channel) }
         do throws(KafkaError) {
-            try reader.begin(description.place(of: channel), at: channels[channel].next)
+            try reader.begin(description.place(of: channel), at: next)
         } catch {
             fail("\(description.name(of: channel)) cannot be read: \(error)")
         }
@@ -110,6 +114,7 @@ struct Delivery: ~Copyable {
 
     /// - Parameter all: lends what there is to read, until it is told to stop.
     mutating func read(_ all: ((borrowing KafkaReading) -> Bool) -> Void) {
+        moved = shared.moved
         records.removeAll()
         all { reading in
             switch reading {
@@ -126,18 +131,22 @@ struct Delivery: ~Copyable {
     }
 
     mutating func deliverAcknowledged() {
-        deliver(shared.takeAcknowledged())
+        let acknowledged: [(channel: Int, record: StoredRecord)]
+        (acknowledged, moved) = shared.takeAcknowledged()
+        deliver(acknowledged)
     }
 
-    /// What this log wrote need not come back first: all in-sync replicas have it, so it is what stands at its offset,
-    /// and where that is the next one, everything before it was delivered.
+    /// What this log wrote need not come back first: all in-sync replicas have it, so it stands at its offset, and where
+    /// that is the next one, everything before it was delivered. Should they lose it all the same, it is noticed when
+    /// it is read: until then nothing behind it is delivered, so that it is the newest that the handler has, which the
+    /// handler compares.
     private mutating func deliver(_ acknowledged: [(channel: Int, record: StoredRecord)]) {
         guard !acknowledged.isEmpty else { return }
         records.removeAll()
-        for (channel, record) in acknowledged {
-            guard isRead(channel), record.offset == channels[channel].next,
-                channels[channel].unread.count < KafkaLogLimits.acknowledgedRecords
-            else { continue }
+        var begun: [Int] = []
+        for (channel, record) in acknowledged where record.offset == channels[channel].next {
+            guard isRead(channel), channels[channel].unread.isEmpty || begun.contains(channel) else { continue }
+            begun.append(channel)
             records.append(record.record, channel: channel, offset: record.offset, appendTime: record.appendTime)
             channels[channel].unread.append(record)
             channels[channel].next += 1
@@ -166,7 +175,7 @@ struct Delivery: ~Copyable {
     private mutating func compare(_ message: borrowing KafkaMessage, _ channel: Int) {
         while let first = channels[channel].unread.first, first.offset <= message.offset {
             channels[channel].unread.removeFirst()
-            if first.offset == message.offset, !message.isSame(as: first) { actions.append(.doubt) }
+            if !message.isSame(as: first) { actions.append(.doubt) }
         }
     }
 
@@ -183,6 +192,7 @@ struct Delivery: ~Copyable {
 
     private func isRead(_ channel: Int) -> Bool {
         !channels[channel].isAsking && !channels[channel].isDamaged && !isLost && !hasFailed
+            && !moved.contains(channel)
     }
 
     /// Old versions of the library have skipped records: the channel is read again before it is believed.
@@ -290,6 +300,8 @@ struct Delivery: ~Copyable {
             fail(why)
         case .bounds(let channel, let offset, let bounds):
             guard channels[channel].isAsking, channels[channel].next == offset else { return }
+            // The handler compares, whatever the answer is.
+            channels[channel].unread = []
             if offset < bounds.lowerBound {
                 channels[channel].next = bounds.lowerBound
                 handler.handle(.startMoved(channel: channel, start: bounds.lowerBound))
@@ -308,6 +320,7 @@ struct Delivery: ~Copyable {
 
 extension KafkaMessage {
     fileprivate func isSame(as record: StoredRecord) -> Bool {
-        timestamp == record.appendTime && isSame(key: record.record.key, value: record.record.value)
+        offset == record.offset && timestamp == record.appendTime
+            && isSame(key: record.record.key, value: record.record.value)
     }
 }

@@ -106,7 +106,7 @@ public final class KafkaLog: RecordLog {
                 let news = shared.reported(reports)
                 if news.areForThread || news.areAcknowledged && !delivery.deliverAcknowledged() { reader.wake() }
             } onStored: {
-                if isTimed { shared.acknowledged($0) }
+                if isTimed, $0.hasLogTime { shared.acknowledged($0) }
             }
         } catch {
             reader.close()

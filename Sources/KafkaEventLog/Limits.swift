@@ -17,8 +17,8 @@ public enum KafkaLogLimits {
     static let longestProbePause: Duration = .seconds(2)
     /// The longest that the log's thread waits for records before it looks around.
     static let readWait: Duration = .milliseconds(100)
-    /// Most records of a channel that are delivered on their acknowledgement and have not come through the reader yet,
-    /// and the most bytes of one: more wait for the reader.
+    /// Most records that wait to be delivered on their acknowledgement, and the most bytes of one: more come through the
+    /// reader only.
     static let acknowledgedRecords = 64
     static let acknowledgedBytes = 16 << 10
     /// How often a channel is read again from one offset before what came is believed.

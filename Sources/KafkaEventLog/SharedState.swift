@@ -5,7 +5,7 @@ import Kafka
 
 /// Of a log's life and inbox, under one lock.
 final class SharedState: Sendable {
-    /// For the log's thread.
+    /// For the thread that delivers.
     struct Inbox: Sendable {
         var reports: [TagReport] = []
         /// What this log wrote and a broker has acknowledged, in order within a channel; not all of it.
@@ -15,6 +15,8 @@ final class SharedState: Sendable {
         /// Set by `close`: where delivery ends, and until when.
         var ends: [Int64]?
         var drainBy: ContinuousClock.Instant?
+
+        var moved: Set<Int> { restarts.isEmpty ? [] : Set(restarts.map(\.channel)) }
     }
 
     enum Progress: Sendable {
@@ -134,13 +136,16 @@ final class SharedState: Sendable {
         state.withLock { $0.inbox.answers += answers }
     }
 
-    /// What is to be delivered on its acknowledgement.
-    func takeAcknowledged() -> [(channel: Int, record: StoredRecord)] {
+    /// What is to be delivered on its acknowledgement, and the channels of which it is not.
+    func takeAcknowledged() -> (records: [(channel: Int, record: StoredRecord)], moved: Set<Int>) {
         state.read { state in
             defer { state.inbox.acknowledged = [] }
-            return state.inbox.acknowledged
+            return (state.inbox.acknowledged, state.inbox.moved)
         }
     }
+
+    /// The channels that are to be read from elsewhere.
+    var moved: Set<Int> { state.read { $0.inbox.moved } }
 
     func takeInbox() -> Inbox {
         state.read { state in

@@ -132,7 +132,7 @@ final class AppliedWaits: Sendable {
         wait?.promise.fulfil(outcome)
     }
 
-    /// The log's thread has applied a run.
+    /// The thread that delivers has applied a run.
     ///
     /// - Parameter stop: why nothing more is reached for now; nil: it goes on.
     /// - Returns: whom to tell.

@@ -1,5 +1,5 @@
 // Applies runs of records: the append rule, and the entries that it brings, which gather in an atomic batch. Runs come
-// from the log's thread; the lock of `SharedApplier` is held for each call.
+// from the thread that delivers; the lock of `SharedApplier` is held for each call.
 
 import AppendRule
 import Checksums

@@ -1,4 +1,4 @@
-// Segment files whose large writes go on beside the log's thread, so that it decides records meanwhile.
+// Segment files whose large writes go on beside the thread that delivers, so that it decides records meanwhile.
 
 import EventLog
 import Segments

@@ -5,7 +5,7 @@ import Segments
 /// Writes the records of a log that keeps none, and keeps RocksDB's files behind them: nothing is flushed before the
 /// records that it points to are synced.
 ///
-/// Used by the log's thread only, and not under the applier's lock: it waits for the disk.
+/// Used by the thread that delivers only, and not under the applier's lock: it waits for the disk.
 struct Checkpoints: Sendable {
     let writer: SegmentWriter
     let keyValue: KeyValueStore

@@ -1,8 +1,8 @@
 import EventLog
 import Synchronization
 
-/// A thread that does one thing at a time beside the log's thread, for runs large enough to be worth waking it. It is
-/// started when it is needed first.
+/// A thread that does one thing at a time beside the one that delivers, for runs large enough to be worth waking it. It
+/// is started when it is needed first.
 final class Companion: Sendable {
     private struct State: Sendable {
         var work: (@Sendable () -> Void)?

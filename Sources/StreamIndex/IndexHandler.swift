@@ -1,4 +1,4 @@
-// What the log's thread runs: dense offsets, places, the applier, and then whoever waits.
+// What the thread that delivers runs: dense offsets, places, the applier, and then whoever waits.
 
 import AppendRule
 import Envelope

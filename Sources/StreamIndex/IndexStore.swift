@@ -19,7 +19,7 @@ struct GatheredFacts: Sendable, Equatable {
     var earlier: EarlierRecord?
 }
 
-/// The index at rest. Safe from any thread; used on the log's thread and on the readers'.
+/// The index at rest. Safe from any thread; used on the thread that delivers and on the readers'.
 final class IndexStore: Sendable {
     let keyValue: KeyValueStore
     let segments: SegmentReader

@@ -10,7 +10,7 @@ public enum IndexLimits {
     public static let checkpointBytes = 32 << 20
     /// How many times as many bytes of records come to the same.
     static let recordsInACheckpoint = 8
-    /// Bytes of a run's records from which on they are written beside the log's thread: to wake a thread for fewer costs
+    /// Bytes of a run's records from which on they are written beside the thread that delivers: to wake one for fewer costs
     /// more than it saves.
     static let companionBytes = 32 << 10
     /// Records from which on callers are answered so.

@@ -4,7 +4,7 @@
 import EventLog
 import GlobalOrder
 
-/// The tasks of a handler that go on beside the log's thread; they end with the store.
+/// The tasks of a handler that go on beside the thread that delivers; they end with the store.
 final class LogWatch: Sendable {
     private struct State: Sendable {
         var contact: Task<Void, Never>?

@@ -1,5 +1,5 @@
-// Proposes to the global order, and lets callers wait for what is ordered. Its inputs come from the log's thread; one
-// thread of its own writes order records when `OrderProposer` says so.
+// Proposes to the global order, and lets callers wait for what is ordered. Its inputs come from the thread that
+// delivers; one of its own writes order records when `OrderProposer` says so.
 
 import AppendRule
 import Envelope
@@ -78,9 +78,9 @@ final class Orderer: Sendable {
         if let fault = update.fault { say(.error, fault.message) }
     }
 
-    // MARK: - The log's thread
+    // MARK: - The thread that delivers
 
-    /// From the log's thread, or from the one that asked a partition's leader for its end.
+    /// From the thread that delivers, or from the one that asked a partition's leader for its end.
     ///
     /// - Parameter applied: how far channels were applied, in the order in which they were.
     func note(_ update: OrderUpdate, applied: [(channel: Int, next: Int64)]) {

@@ -1,5 +1,5 @@
 // The shell of the append state machine: lock, log, clock, continuations. Its inputs come from callers, from the
-// log's thread and from its own timer thread; nothing here blocks but that thread.
+// thread that delivers and from its own timer thread; nothing here blocks but that last one.
 
 import AppendRule
 import Envelope
@@ -134,7 +134,7 @@ final class Proposer: Sendable {
         step { $0.calls.callerLeft(id) { log.withdraw($0) } }
     }
 
-    // MARK: - The log's thread
+    // MARK: - The thread that delivers
 
     func applied(_ records: [AppliedRecord]) {
         step { $0.calls.applied(records) }

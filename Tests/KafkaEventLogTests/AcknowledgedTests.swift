@@ -43,33 +43,49 @@ private final class Bench {
 
     var values: [[UInt8]?] { collector.now.records[0].map(\.record.value) }
 
-    /// Says that these records of a cluster were written here and acknowledged.
-    func acknowledge(_ offsets: ClosedRange<Int64>, of cluster: MockCluster) throws {
-        let kafka = try KafkaConfiguration(servers: cluster.servers, clientID: "test")
-        let other = try KafkaReader(kafka, topics: ["shop.events"])
-        defer { other.close() }
-        try other.begin(TopicPartition(0), at: offsets.lowerBound)
-        var next = offsets.lowerBound
-        while next <= offsets.upperBound {
-            other.read(within: .seconds(10)) { reading in
-                switch reading {
-                case .record(let message):
-                    shared.acknowledged(message)
-                    next = message.offset + 1
-                default: break
+    /// Says of these records of a cluster that they were written here and acknowledged.
+    func acknowledge(_ offsets: ClosedRange<Int64>, of cluster: MockCluster) async throws {
+        let shared = shared
+        let servers = cluster.servers
+        try await onOwnThread(named: "test-acknowledge") {
+            let kafka = try KafkaConfiguration(servers: servers, clientID: "test")
+            let other = try KafkaReader(kafka, topics: ["shop.events"])
+            defer { other.close() }
+            try other.begin(TopicPartition(0), at: offsets.lowerBound)
+            var next = offsets.lowerBound
+            let end = ContinuousClock.now + .seconds(30)
+            while next <= offsets.upperBound, .now < end {
+                other.read(within: .seconds(1)) { reading in
+                    switch reading {
+                    case .record(let message):
+                        shared.acknowledged(message)
+                        next = message.offset + 1
+                    default: break
+                    }
+                    return next <= offsets.upperBound
                 }
-                return next <= offsets.upperBound
             }
         }
-        delivery.deliverAcknowledged()
     }
 
-    func read(until isEnough: (RecordCollector.Contents) -> Bool) {
+    func deliver() { delivery.deliverAcknowledged() }
+
+    /// Reads what comes next.
+    func readOnce() {
+        reader.whenReady(within: .seconds(10)) { all in delivery.read(all) }
+    }
+
+    /// Reads until there are so many records.
+    func read(_ count: Int) {
         let end = ContinuousClock.now + .seconds(30)
-        while !isEnough(collector.now), .now < end {
+        while collector.now.records[0].count < count, .now < end {
             reader.whenReady(within: .seconds(1)) { all in delivery.read(all) }
         }
     }
+
+    func restart(from offset: Int64) { shared.restart(0, offset) }
+
+    func heed() { _ = delivery.heed() }
 
     func close() {
         producer.close(within: .seconds(10))
@@ -87,43 +103,62 @@ extension KafkaOutcome {
     @Test func theNextOnesAreDeliveredOnce() async throws {
         let bench = try await Bench([[10], [11], [12], [13]])
         // The one at offset 0 may be somebody else's.
-        try bench.acknowledge(1...2, of: bench.cluster)
+        try await bench.acknowledge(1...2, of: bench.cluster)
+        bench.deliver()
         #expect(bench.values == [])
-        try bench.acknowledge(0...1, of: bench.cluster)
-        #expect(bench.values == [[10], [11]])
-        try bench.acknowledge(0...2, of: bench.cluster)
+        try await bench.acknowledge(0...2, of: bench.cluster)
+        bench.deliver()
         #expect(bench.values == [[10], [11], [12]])
-        bench.read { $0.records[0].count == 4 }
+        bench.read(4)
         #expect(bench.values == [[10], [11], [12], [13]])
-        #expect(bench.collector.now.events == [] && bench.collector.now.violations == [])
-        try bench.acknowledge(0...3, of: bench.cluster)
+        try await bench.acknowledge(0...3, of: bench.cluster)
+        bench.deliver()
         #expect(bench.values.count == 4)
+        #expect(bench.collector.now.events == [] && bench.collector.now.violations == [])
         bench.close()
     }
 
-    /// The log lost the record after it had acknowledged it, and has another in its place.
-    @Test func anotherRecordAtItsOffsetIsNoticed() async throws {
+    /// So the newest that was delivered is one that the handler can compare with the log.
+    @Test func nothingIsDeliveredBehindWhatWasNotReadYet() async throws {
+        let bench = try await Bench([[10], [11], [12], [13]])
+        try await bench.acknowledge(0...1, of: bench.cluster)
+        bench.deliver()
+        try await bench.acknowledge(2...2, of: bench.cluster)
+        bench.deliver()
+        #expect(bench.values == [[10], [11]])
+        bench.read(4)
+        #expect(bench.values == [[10], [11], [12], [13]])
+        bench.close()
+    }
+
+    /// The log lost the record after it had acknowledged it, and has another in its place, or the same of another time.
+    @Test(arguments: [[99], [11]] as [[UInt8]])
+    func anotherRecordAtItsOffsetIsNoticed(_ value: [UInt8]) async throws {
         let bench = try await Bench([[10], [11], [12]])
-        let before = try await Bench([[10], [99]])
-        try bench.acknowledge(0...0, of: bench.cluster)
-        try bench.acknowledge(1...1, of: before.cluster)
-        #expect(bench.values == [[10], [99]])
-        bench.read { $0.records[0].count == 3 }
+        let before = try await Bench([[10], value])
+        try await bench.acknowledge(0...0, of: bench.cluster)
+        try await bench.acknowledge(1...1, of: before.cluster)
+        bench.deliver()
+        bench.read(3)
         // It makes the handler compare what it has with what is there.
         #expect(bench.collector.now.events == [.contactRegained])
-        #expect(bench.values == [[10], [99], [12]])
+        #expect(bench.values == [[10], value, [12]])
         bench.close()
         before.close()
     }
 
-    /// What is kept for the comparison has a limit; more waits for the reader.
-    @Test func onlySoManyAreAheadOfTheReader() async throws {
-        let most = KafkaLogLimits.acknowledgedRecords
-        let bench = try await Bench((0..<most + 9).map { [UInt8($0)] })
-        for offset in 0..<Int64(most + 9) { try bench.acknowledge(offset...offset, of: bench.cluster) }
-        #expect(bench.values.count == most)
-        bench.read { $0.records[0].count == most + 9 }
-        #expect(bench.values == (0..<most + 9).map { [UInt8($0)] })
+    /// Whoever asked for another offset gets nothing more of before.
+    @Test func aRestartCountsFromWhenItIsAskedFor() async throws {
+        let bench = try await Bench([[10], [11], [12]])
+        bench.restart(from: 0)
+        try await bench.acknowledge(0...1, of: bench.cluster)
+        bench.deliver()
+        #expect(bench.values == [])
+        bench.readOnce()
+        #expect(bench.values == [])
+        bench.heed()
+        bench.read(3)
+        #expect(bench.values == [[10], [11], [12]])
         #expect(bench.collector.now.events == [])
         bench.close()
     }
@@ -141,8 +176,8 @@ extension RealKafka {
             let log = try await KafkaLog.open(place)
             let collector = RecordCollector(channels: 4)
             try log.start(from: [0, 0, 0, 0], handler: collector)
-            for number in 0..<50 {
-                log.append(LogRecord(key: [1], value: [UInt8(number)]), to: number % 4, tag: .none)
+            for number in 0..<4 {
+                log.append(LogRecord(key: [1], value: [UInt8(number)]), to: number, tag: .none)
                 try await collector.wait(forRecords: number + 1)
             }
             await log.close()
@@ -151,7 +186,7 @@ extension RealKafka {
             let other = try await KafkaLog.open(place)
             let read = RecordCollector(channels: 4)
             try other.start(from: [0, 0, 0, 0], handler: read)
-            try await read.wait(forRecords: 50)
+            try await read.wait(forRecords: 4)
             await other.close()
             #expect(read.now.records == collector.now.records)
             #expect(collector.now.events == [] && collector.now.violations == [])

@@ -74,6 +74,29 @@ private func record(_ value: [UInt8]?, key: [UInt8]? = nil, _ partition: Int = 0
 }
 
 @Suite struct ProducerTests {
+    /// With its bytes and where it is, before anybody is told.
+    @Test func whatIsStoredIsLent() async throws {
+        let cluster = MockCluster()
+        cluster.create("t", partitions: 2)
+        let said = Mutex<[String]>([])
+        let kafka = try KafkaConfiguration(servers: cluster.servers, clientID: "test")
+        let producer = try KafkaProducer(
+            kafka, topics: ["t"], maxMessageBytes: 1 << 20,
+            onStored: { message in
+                let bytes = "\(message.key.map { "\($0)" } ?? "nil") \(message.value.map { "\($0)" } ?? "nil")"
+                // The imitation says 1234, as the log's time.
+                let time = "\(message.hasLogTime) \(message.timestamp)"
+                said.withLock { $0.append("\(message.place.partition) \(message.offset) \(bytes) \(time)") }
+            })
+        #expect(await producer.send(record([8], key: [7], 1)) == .stored(offset: 0))
+        #expect(await producer.send(record([], 1)) == .stored(offset: 1))
+        #expect(await producer.send(record(nil, key: [])) == .stored(offset: 0))
+        #expect(
+            said.withLock { $0 } == ["1 0 [7] [8] true 1234", "1 1 nil [] true 1234", "0 0 [] nil true 1234"])
+        await blocking { producer.close(within: .seconds(20)) }
+        cluster.close()
+    }
+
     @Test func nothingAndEmptyDiffer() async throws {
         let bench = try Bench()
         #expect(await bench.producer.send(record(nil)) == .stored(offset: 0))

@@ -101,6 +101,33 @@ private func records(_ offsets: Range<Int64>, in partition: Int) -> [Said] {
         cluster.close()
     }
 
+    @Test func messagesAreCompared() async throws {
+        let cluster = try await filled()
+        let reader = try KafkaReader(configuration(cluster), topics: ["t"])
+        try reader.begin(0, at: 4)
+        let same = await blocking {
+            var same: [Bool] = []
+            while same.isEmpty {
+                reader.read(within: .seconds(1)) { reading in
+                    switch reading {
+                    case .record(let message):
+                        for (key, value) in [(nil, [4]), ([], [4]), (nil, nil), (nil, [5]), (nil, [4, 4]), (nil, [])]
+                            as [([UInt8]?, [UInt8]?)]
+                        {
+                            same.append(message.isSame(key: key, value: value))
+                        }
+                        return false
+                    default: return true
+                    }
+                }
+            }
+            reader.close()
+            return same
+        }
+        #expect(same == [true, false, false, false, false, false])
+        cluster.close()
+    }
+
     @Test func readsPartitionsFromTheirOffsets() async throws {
         let cluster = try await filled()
         let reader = try KafkaReader(configuration(cluster), topics: ["t"])
