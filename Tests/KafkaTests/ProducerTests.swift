@@ -322,12 +322,12 @@ private func record(_ value: [UInt8]?, key: [UInt8]? = nil, _ partition: Int = 0
         waiting.cancel()
         #expect(await waiting.value.refusal == .cancelled)
         bench.producer.hold(false)
-        bench.cluster.slow(milliseconds: 300)
+        bench.cluster.slow(milliseconds: 60_000)
         let sent = Task { await bench.producer.send(record([2])) }
         while bench.producer.outstanding.inFlight == 0 { await Task.yield() }
         sent.cancel()
         #expect(await sent.value.isUnknown)
-        await bench.close()
+        await bench.close(within: .zero)
     }
 }
 
