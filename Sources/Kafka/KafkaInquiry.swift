@@ -38,17 +38,47 @@ public final class KafkaInquiry: Sendable {
 
     /// The first offset that is there, and the one that the next record gets.
     public func bounds(of place: TopicPartition) throws(KafkaError) -> Range<Int64> {
+        while true {
+            // In this order: the first may grow meanwhile.
+            let low = try offset(at: Int64(RD_KAFKA_OFFSET_BEGINNING), of: place)
+            let high = try offset(at: Int64(RD_KAFKA_OFFSET_END), of: place)
+            if high >= low { return low..<high }
+            // One was said by a leader that was one no more.
+            _ = troubles(within: KafkaLimits.askPause)
+        }
+    }
+
+    /// What `RD_KAFKA_OFFSET_BEGINNING` or `_END`, which brokers take for a time, stands for. The library's own question
+    /// for both, `rd_kafka_query_watermark_offsets`, waits before 2.3 for as long as a leader stands still.
+    private func offset(at end: Int64, of place: TopicPartition) throws(KafkaError) -> Int64 {
+        guard let list = rd_kafka_topic_partition_list_new(1) else {
+            throw KafkaError(.other, "no memory for a question")
+        }
+        defer { rd_kafka_topic_partition_list_destroy(list) }
+        rd_kafka_topic_partition_list_add(list, client.names[place.topic], Int32(clamping: place.partition))
         var last = KafkaError(.timedOut, "no broker answered")
-        while let slice = slice {
-            var low: Int64 = -1
-            var high: Int64 = -1
-            let code = rd_kafka_query_watermark_offsets(
-                client.handle.pointer, client.names[place.topic], Int32(clamping: place.partition), &low, &high,
-                slice.milliseconds32)
-            if code == RD_KAFKA_RESP_ERR_NO_ERROR, low >= 0, high >= low { return low..<high }
+        var length = KafkaLimits.askSlice
+        while let slice = slice(of: length) {
+            list.pointee.elems[0].offset = end
+            var code = rd_kafka_offsets_for_times(client.handle.pointer, list, slice.milliseconds32)
+            let answer = list.pointee.elems[0]
+            if code == RD_KAFKA_RESP_ERR_NO_ERROR { code = answer.err }
+            if code == RD_KAFKA_RESP_ERR_NO_ERROR, answer.offset >= 0 { return answer.offset }
             last = try heard(code, last)
+            learnLeaders(of: place.topic)
+            // A late answer is lost, and the next may take as long.
+            length = min(length * 2, KafkaLimits.longestAskSlice)
         }
         throw try ended(last)
+    }
+
+    /// Has the client ask a broker that answers who leads: one that stands still is no leader any more after a while,
+    /// and by itself the client goes on with whom it knows until its connection fails.
+    private func learnLeaders(of topic: Int) {
+        guard let slice = slice else { return }
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        rd_kafka_metadata(client.handle.pointer, 0, client.topics[topic].pointer, &metadata, slice.milliseconds32)
+        if let metadata { rd_kafka_metadata_destroy(metadata) }
     }
 
     /// The record at an offset; nil where there is none.
@@ -73,15 +103,14 @@ public final class KafkaInquiry: Sendable {
                 return !isOver
             }
             if isOver { return found }
-            guard let trouble else { continue }
-            last = trouble
-            switch trouble.kind {
-            case .damaged, .authentication, .notAuthorized: throw trouble
+            last = trouble ?? last
+            switch trouble?.kind {
+            case .damaged, .authentication, .notAuthorized: throw last
             case .outOfRange:
                 guard try bounds(of: place).contains(offset) else { return nil }
                 // It was said by a leader that was one no more.
                 try reader.begin(place, at: offset)
-            default: break
+            default: learnLeaders(of: place.topic)
             }
         }
         throw try ended(last)
@@ -153,10 +182,12 @@ public final class KafkaInquiry: Sendable {
     }
 
     /// nil: the time is over.
-    private var slice: Duration? {
+    private var slice: Duration? { slice(of: KafkaLimits.askSlice) }
+
+    private func slice(of length: Duration) -> Duration? {
         if isCancelled() { return nil }
         let left = patience
-        return left <= .zero ? nil : min(left, KafkaLimits.askSlice)
+        return left <= .zero ? nil : min(left, length)
     }
 
     /// What a refused question means. The client's events may know more, as a password that is wrong.

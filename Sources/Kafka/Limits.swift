@@ -41,6 +41,8 @@ public enum KafkaLimits {
     static let askPause: Duration = .milliseconds(50)
     /// Slice of a wait for a broker, so that it can be cut short.
     static let askSlice: Duration = .milliseconds(500)
+    /// What it grows to where a late answer is lost.
+    static let longestAskSlice: Duration = .seconds(2)
 }
 
 extension Duration {

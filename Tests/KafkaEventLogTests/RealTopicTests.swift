@@ -120,6 +120,40 @@ extension RealKafka {
             await again.close()
         }
 
+        /// A broker stands still, which leads some partition: whoever asks just then waits for the next leader, no longer.
+        @Test func oneOfThreeStandsStill() async throws {
+            let servers = try await onOwnThread(named: "start-kafka") { try RealBroker.three.start() }
+            let place = KafkaPlace(servers: servers, store: "test-\(UUID().uuidString.lowercased())")
+            try await KafkaTopics.create(place, partitions: 3, replication: 3)
+            let kafka = try KafkaConfiguration(servers: servers, clientID: "test")
+            try await act(.pause)
+            // Whoever waits for it comes to an end, too.
+            let end = Task {
+                try? await Task.sleep(for: .seconds(40))
+                try await act(.resume)
+            }
+            let start = ContinuousClock.now
+            let asking = Task {
+                try await onOwnThread(named: "ask") {
+                    let inquiry = try KafkaInquiry(kafka, topics: [place.eventsTopic], within: .seconds(60))
+                    defer { inquiry.close() }
+                    for partition in 0..<3 {
+                        #expect(try inquiry.bounds(of: TopicPartition(partition)) == 0..<0)
+                        #expect(try inquiry.record(at: 0, in: TopicPartition(partition)) == nil)
+                    }
+                }
+            }
+            let result = await asking.result
+            #expect(start.duration(to: .now) < .seconds(30))
+            end.cancel()
+            try await end.value
+            try result.get()
+        }
+
+        private func act(_ deed: RealBroker.Deed) async throws {
+            try await onOwnThread(named: "broker") { try RealBroker.three.act(deed, on: 1) }
+        }
+
         /// A byte of the broker's file was flipped.
         @Test func damagedRecord() async throws {
             let place = try await realPlace(.own, partitions: 1)

@@ -211,6 +211,59 @@ private func records(_ offsets: Range<Int64>, in partition: Int) -> [Said] {
         cluster.close()
     }
 
+    /// A leader that stands still and is replaced: who knows only of that one hears of the next from other brokers,
+    /// before its own connection fails.
+    @Test func questionsWhoseLeaderStandsStill() async throws {
+        let cluster = try await filled(brokers: 3)
+        for partition in 0..<2 { cluster.lead("t", partition, by: 1) }
+        let others = cluster.servers.split(separator: ",").dropFirst().joined(separator: ",")
+        // The connection to the first does not fail meanwhile.
+        let patience = ["socket.timeout.ms": "60000", "api.version.request.timeout.ms": "60000"]
+        let kafka = try KafkaConfiguration(servers: others, clientID: "test", properties: patience)
+        try await whileStill(cluster, broker: 1) {
+            let inquiry = try KafkaInquiry(kafka, topics: ["t"], within: .seconds(15))
+            defer { inquiry.close() }
+            #expect(try inquiry.partitions(of: "t")?.map(\.leader) == [1, 1])
+            cluster.lead("t", 0, by: 2)
+            #expect(try inquiry.bounds(of: 0) == 0..<10)
+            cluster.lead("t", 1, by: 3)
+            #expect(try inquiry.record(at: 4, in: 1)?.value == [4])
+        }
+        cluster.close()
+    }
+
+    /// The time of a question counts also where a leader is known and says nothing.
+    @Test func questionsThatALeaderDoesNotAnswer() async throws {
+        let cluster = try await filled()
+        let inquiry = try KafkaInquiry(configuration(cluster), topics: ["t"], within: .seconds(20))
+        #expect(try await blocking { try inquiry.bounds(of: 0) } == 0..<10)
+        try await whileStill(cluster) {
+            inquiry.allow(.milliseconds(300))
+            #expect {
+                _ = try inquiry.bounds(of: 0)
+            } throws: {
+                ($0 as? KafkaError)?.kind == .timedOut
+            }
+            inquiry.close()
+        }
+        cluster.close()
+    }
+
+    /// Asks while brokers do not answer, which has to be over before they do again.
+    private func whileStill(
+        _ cluster: MockCluster, broker: Int32? = nil, _ ask: @escaping @Sendable () throws -> Void
+    ) async throws {
+        cluster.slow(broker, milliseconds: 600_000)
+        let end = Task {
+            try await Task.sleep(for: .seconds(20))
+            cluster.slow(broker, milliseconds: 0)
+        }
+        let result = await blocking { Result { try ask() } }
+        end.cancel()
+        await #expect(throws: CancellationError.self) { try await end.value }
+        try result.get()
+    }
+
     @Test func questionsThatNobodyAnswers() async throws {
         let kafka = try KafkaConfiguration(servers: "127.0.0.1:1", clientID: "test")
         await blocking {
