@@ -23,7 +23,7 @@ extension KafkaInquiry {
         for (name, value) in settings { rd_kafka_NewTopic_set_config(topic, name, value) }
         // The request itself would wait until its time is over where brokers let nobody in.
         _ = try brokers()
-        let event = try ask(RD_KAFKA_ADMIN_OP_CREATETOPICS) { client, options, queue in
+        let event = try ask(RD_KAFKA_ADMIN_OP_CREATETOPICS, within: patience) { client, options, queue in
             var topics: [OpaquePointer?] = [topic]
             rd_kafka_CreateTopics(client, &topics, 1, options, queue)
         }
@@ -50,16 +50,13 @@ extension KafkaInquiry {
     public func settings(
         ofTopics names: [String]
     ) throws(KafkaError) -> [String: Result<[String: String], KafkaError>] {
-        // The request would wait for one until its time is over.
-        let controller = rd_kafka_controllerid(handle.pointer, KafkaLimits.controllerWait.milliseconds32)
-        guard controller >= 0, try brokers().contains(controller) else {
-            throw KafkaError(.timedOut, "the cluster has no controller now")
-        }
         var resources = names.map { rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, $0) }
         defer { for resource in resources where resource != nil { rd_kafka_ConfigResource_destroy(resource) } }
         guard !resources.contains(nil) else { throw Self.noAnswer }
-        let event = try ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS) { client, options, queue in
-            rd_kafka_DescribeConfigs(client, &resources, resources.count, options, queue)
+        let event = try askController { wait throws(KafkaError) in
+            try ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, within: wait) { client, options, queue in
+                rd_kafka_DescribeConfigs(client, &resources, resources.count, options, queue)
+            }
         }
         guard let result = rd_kafka_event_DescribeConfigs_result(event.pointer) else { throw Self.noAnswer }
         var count = 0
@@ -71,6 +68,25 @@ extension KafkaInquiry {
         }
         guard names.allSatisfy({ settings[$0] != nil }) else { throw Self.noAnswer }
         return settings
+    }
+
+    /// Asks again where no answer comes. To clients the controller is any broker that was alive a moment ago, and each
+    /// answer about brokers names another: it may be one that stands still.
+    private func askController(_ ask: (Duration) throws(KafkaError) -> Event) throws(KafkaError) -> Event {
+        var slice = KafkaLimits.controllerSlice
+        while true {
+            // The request would wait for one until its time is over.
+            let controller = rd_kafka_controllerid(handle.pointer, KafkaLimits.controllerWait.milliseconds32)
+            guard controller >= 0, try brokers().contains(controller) else {
+                throw KafkaError(.timedOut, "the cluster has no controller now")
+            }
+            do throws(KafkaError) {
+                return try ask(min(patience, slice))
+            } catch {
+                guard error.kind == .timedOut, patience > .zero else { throw error }
+                slice *= 2
+            }
+        }
     }
 
     private func answer(_ resource: OpaquePointer) -> Result<[String: String], KafkaError> {
@@ -95,7 +111,8 @@ extension KafkaInquiry {
 
     /// Sends a request and waits for its answer on a queue of its own.
     private func ask(
-        _ operation: rd_kafka_admin_op_t, _ send: (OpaquePointer, OpaquePointer?, OpaquePointer) -> Void
+        _ operation: rd_kafka_admin_op_t, within wait: Duration,
+        _ send: (OpaquePointer, OpaquePointer?, OpaquePointer) -> Void
     ) throws(KafkaError) -> Event {
         let client = handle.pointer
         guard let queue = rd_kafka_queue_new(client), let options = rd_kafka_AdminOptions_new(client, operation) else {
@@ -106,10 +123,9 @@ extension KafkaInquiry {
             rd_kafka_queue_destroy(queue)
         }
         var text = [CChar](repeating: 0, count: 512)
-        let wait = max(1, patience.milliseconds32)
-        rd_kafka_AdminOptions_set_request_timeout(options, wait, &text, text.count)
+        rd_kafka_AdminOptions_set_request_timeout(options, max(1, wait.milliseconds32), &text, text.count)
         send(client, options, queue)
-        let event = Event(of: QueueHandle(pointer: queue), within: patience + .seconds(1))
+        let event = Event(of: QueueHandle(pointer: queue), within: wait + .seconds(1))
         guard let event else { throw KafkaError(.timedOut, "no broker answered") }
         if let error = event.error {
             let refusal = troubles().first { $0.kind == .authentication }

@@ -37,6 +37,8 @@ public enum KafkaLimits {
     static let replacePause: Duration = .milliseconds(200)
     /// The longest wait for a controller's name, which comes with the first answer of any broker.
     static let controllerWait: Duration = .milliseconds(100)
+    /// The first wait for a controller's answer before another broker may be named as one; each next is twice as long.
+    static let controllerSlice: Duration = .seconds(2)
     /// Between two tries of a question that was refused at once.
     static let askPause: Duration = .milliseconds(50)
     /// Slice of a wait for a broker, so that it can be cut short.
