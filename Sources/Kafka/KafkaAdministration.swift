@@ -70,6 +70,22 @@ extension KafkaInquiry {
         return settings
     }
 
+    /// As `settings(ofTopics:)`, of topics that not every broker may have heard of yet: where one does not know them it
+    /// asks again.
+    public func settings(
+        ofTopics names: [String], knownWithin wait: Duration
+    ) throws(KafkaError) -> [String: Result<[String: String], KafkaError>] {
+        let end = ContinuousClock.now + min(wait, patience)
+        while true {
+            let found = try settings(ofTopics: names)
+            let isUnknown = found.values.contains {
+                if case .failure(let error) = $0 { error.kind == .unknownTopic } else { false }
+            }
+            if !isUnknown || ContinuousClock.now >= end { return found }
+            _ = troubles(within: KafkaLimits.askPause)
+        }
+    }
+
     /// Asks again where no answer comes. To clients the controller is any broker that was alive a moment ago, and each
     /// answer about brokers names another: it may be one that stands still.
     private func askController(_ ask: (Duration) throws(KafkaError) -> Event) throws(KafkaError) -> Event {

@@ -175,7 +175,7 @@ public enum KafkaTopics {
     ) throws(KafkaError) -> [String: Result<[String: String], KafkaError>] {
         if topics.isEmpty { return [:] }
         do throws(KafkaError) {
-            return try inquiry.settings(ofTopics: topics)
+            return try inquiry.settings(ofTopics: topics, knownWithin: KafkaLogLimits.topicNews)
         } catch {
             guard isAccepted(error, place) else { throw error }
             return Dictionary(uniqueKeysWithValues: topics.map { ($0, .failure(error)) })
