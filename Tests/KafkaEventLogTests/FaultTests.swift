@@ -1,4 +1,5 @@
 import EventLog
+import Foundation
 import KafkaBrokers
 import KafkaEventLog
 import LogContract
@@ -112,7 +113,11 @@ extension LogEvent {
     }
 
     /// Partitions go on while nobody leads the order topic; it follows when somebody does.
-    @Test func theOrderTopicHasNoLeader() async throws {
+    @Test(
+        .enabled(
+            if: ProcessInfo.processInfo.environment["TRIBUTARY_LIBRDKAFKA"] == nil,
+            "newer imitations of a cluster crash where a partition that is written to loses its leader"))
+    func theOrderTopicHasNoLeader() async throws {
         let bench = try await Bench()
         bench.append(0..<10)
         try await bench.collector.wait(forRecords: 30)
