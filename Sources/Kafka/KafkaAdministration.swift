@@ -72,6 +72,9 @@ extension KafkaInquiry {
 
     /// As `settings(ofTopics:)`, of topics that not every broker may have heard of yet: where one does not know them it
     /// asks again.
+    ///
+    /// - Parameter wait: how long, at most until the questions' patience is over; an unknown topic is then a failure.
+    /// - Throws: what `settings(ofTopics:)` throws.
     public func settings(
         ofTopics names: [String], knownWithin wait: Duration
     ) throws(KafkaError) -> [String: Result<[String: String], KafkaError>] {

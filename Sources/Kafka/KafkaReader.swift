@@ -60,7 +60,7 @@ public struct KafkaMessage: ~Copyable {
         part.map { [UInt8](UnsafeRawBufferPointer(start: $0, count: count)) }
     }
 
-    /// Whether key and value are these.
+    /// Whether key and value are these, byte for byte; nil and empty differ.
     public func isSame(key: [UInt8]?, value: [UInt8]?) -> Bool {
         Self.isSame(raw.pointee.key, raw.pointee.key_len, key)
             && Self.isSame(raw.pointee.payload, raw.pointee.len, value)
@@ -160,6 +160,10 @@ public final class KafkaReader: Sendable {
 
     /// Waits for the first thing to say, and then calls `body` once, also where nothing came, with what lends that and
     /// what else is there: for who takes a lock only after the wait.
+    ///
+    /// - Parameters:
+    ///   - wait: up to 24 hours.
+    ///   - body: gets a function to call at most once, which lends until what it is given returns false.
     public func whenReady(
         within wait: Duration, _ body: (_ read: ((borrowing KafkaReading) -> Bool) -> Void) -> Void
     ) {
