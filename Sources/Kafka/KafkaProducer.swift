@@ -135,7 +135,7 @@ public final class KafkaProducer: Sendable {
     }
 
     /// Keeps records from the client library, where they could not be withdrawn any more: for as long as no broker
-    /// answers.
+    /// answers. `close` refuses what is kept so.
     public func hold(_ isHeld: Bool) {
         state.withLock {
             $0.outbox.hold(isHeld)
@@ -242,8 +242,14 @@ public final class KafkaProducer: Sendable {
     }
 
     private func refuse(_ reports: [KafkaReport], _ state: inout State) {
+        guard !reports.isEmpty else { return }
         state.refused += reports
         state.client?.queue.wake()
+    }
+
+    /// Refuses what the producer does not take along when it is closed.
+    private func refuse(_ left: [Outbox.Sent], _ state: inout State) {
+        refuse(left.compactMap { Self.refusal(of: $0.record, $0.tag, Self.closed) }, &state)
     }
 
     // MARK: - Serving
@@ -256,6 +262,7 @@ public final class KafkaProducer: Sendable {
             state.withLock { if let end = $0.gatherEnd, end <= .now { flush(&$0) } }
             reportRefused()
             guard let closeBy = state.withLock({ $0.closeBy }) else { continue }
+            state.withLock { refuse($0.outbox.takeHeld(), &$0) }
             if state.withLock({ $0.isIdle }) { break }
             let now = ContinuousClock.now
             if let purgedAt, now >= purgedAt + KafkaLimits.purgePatience { break }
@@ -417,7 +424,7 @@ public final class KafkaProducer: Sendable {
     /// At the deadline of `close`: what waits is not stored; what the library has, it has to answer for now.
     private func giveUp() {
         let client = state.withLock { state in
-            refuse(state.outbox.takeWaiting().compactMap { Self.refusal(of: $0.record, $0.tag, Self.closed) }, &state)
+            refuse(state.outbox.takeWaiting(), &state)
             return state.client
         }
         if let client {
@@ -439,8 +446,9 @@ public final class KafkaProducer: Sendable {
         client?.destroy()
     }
 
-    /// Refuses new records, waits until each that was sent has its answer, and ends the client. At the deadline what
-    /// the client library had not sent yet becomes *not stored*, what it had sent *unknown*.
+    /// Refuses new records and those that are held, waits until each other that was sent has its answer, and ends the
+    /// client. At the deadline what the client library had not sent yet becomes *not stored*, what it had sent
+    /// *unknown*.
     ///
     /// Blocks: not to be called on a thread of Swift's pool, nor from `onReports`.
     public func close(within patience: Duration) {

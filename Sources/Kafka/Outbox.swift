@@ -168,6 +168,13 @@ struct Outbox: Sendable {
         return taken
     }
 
+    /// Takes out what is held.
+    mutating func takeHeld() -> [Sent] {
+        var taken: [Sent] = []
+        for number in lanes.indices where lanes[number].isHeld { taken += take(number) }
+        return taken
+    }
+
     private mutating func take(_ number: Int) -> [Sent] {
         var taken: [Sent] = []
         while let first = lanes[number].waiting.first {

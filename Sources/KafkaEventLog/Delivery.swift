@@ -92,7 +92,10 @@ struct Delivery: ~Copyable {
     }
 
     private func isOver(_ ends: [Int64], _ deadline: ContinuousClock.Instant) -> Bool {
-        if hasFailed || zip(channels, ends).allSatisfy({ $0.next >= $1 || $0.isDamaged || $0.isCut }) { return true }
+        // What stands behind a loss of contact would have to be compared first, and nobody does any more.
+        if hasFailed || isLost || zip(channels, ends).allSatisfy({ $0.next >= $1 || $0.isDamaged || $0.isCut }) {
+            return true
+        }
         return ContinuousClock.now >= deadline
     }
 

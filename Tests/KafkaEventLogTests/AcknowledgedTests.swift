@@ -16,13 +16,15 @@ private final class Bench {
     private let producer: KafkaProducer
     private var delivery: Delivery
 
-    /// - Parameter values: the records that are in the topic.
-    init(_ values: [[UInt8]]) async throws {
+    /// - Parameters:
+    ///   - values: the records that are in the topic.
+    ///   - isAway: no broker answers any more.
+    init(_ values: [[UInt8]], isAway: Bool = false) async throws {
         let (cluster, collector) = (MockCluster(), RecordCollector(channels: 1))
         let place = mockPlace(cluster, partitions: 1)
         let kafka = try place.configuration()
         let description = LogDescription(
-            name: "a test", partitions: 1, isOnlyWriter: false, maxRecordBytes: 1 << 20)
+            name: "a test", partitions: 1, isOnlyWriter: false, maxRecordBytes: 1 << 20, isAway: isAway)
         let shared = SharedState(description)
         let reader = try KafkaReader(kafka, topics: [place.eventsTopic])
         let producer = try KafkaProducer(kafka, topics: [place.eventsTopic], maxMessageBytes: 1 << 20)
@@ -30,6 +32,7 @@ private final class Bench {
             let outcome = await producer.send(KafkaRecord(key: [1], value: value, partition: 0))
             try #require(outcome.isStored, "\(outcome)")
         }
+        if isAway { cluster.stop() }
         _ = shared.start(collector) { WorkerThread(name: "test-nothing") {} }
         let leaders = Leaders(
             kafka: kafka, place: place, description: description, shared: shared, wake: {})
@@ -87,7 +90,14 @@ private final class Bench {
 
     func heed() { _ = delivery.heed() }
 
+    /// Whether it still waits for what comes before `end`, in a log that is being closed.
+    func waits(for end: Int64) -> Bool {
+        shared.drain(to: [end], by: .now + .seconds(86_400))
+        return delivery.heed()
+    }
+
     func close() {
+        _ = shared.beginClose()
         producer.close(within: .seconds(10))
         reader.close()
         cluster.close()
@@ -116,6 +126,16 @@ extension KafkaOutcome {
         #expect(bench.values.count == 4)
         #expect(bench.collector.now.events == [] && bench.collector.now.violations == [])
         bench.close()
+    }
+
+    /// The handler would have to compare it first, and does not any more when the log is being closed.
+    @Test func whatWasStoredIsNotWaitedForWithoutContact() async throws {
+        let bench = try await Bench([[10]])
+        #expect(bench.waits(for: 1))
+        bench.close()
+        let away = try await Bench([[10]], isAway: true)
+        #expect(!away.waits(for: 1))
+        away.close()
     }
 
     /// So the newest that was delivered is one that the handler can compare with the log.

@@ -87,6 +87,21 @@ extension LogEvent {
         bench.expect(0..<1)
     }
 
+    /// What no broker has been given by then is not waited for: nothing that came back would be compared any more.
+    @Test(.timeLimit(.minutes(1))) func closingWithoutContactDoesNotWait() async throws {
+        let bench = try await Bench(patience: .seconds(90))
+        bench.append(0..<1)
+        try await bench.collector.wait(forRecords: 3)
+        bench.cluster.stop()
+        try await bench.waitForEvent("the loss of contact") { $0.isLoss }
+        bench.append(1..<100, tagged: true)
+        await bench.close()
+        let refusal = TagOutcome.notStored(.failed("the log was closed before Kafka took the record"))
+        #expect(bench.collector.now.reports.count == 297)
+        #expect(bench.collector.now.reports.allSatisfy { $0.outcome == refusal })
+        bench.expect(0..<1)
+    }
+
     /// The imitation writes records again whose acknowledgement was lost.
     @Test func acknowledgementsAreLost() async throws {
         let bench = try await Bench()

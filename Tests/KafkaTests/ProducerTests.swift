@@ -313,6 +313,18 @@ private func record(_ value: [UInt8]?, key: [UInt8]? = nil, _ partition: Int = 0
         cluster.close()
     }
 
+    /// Nobody would hand it over any more.
+    @Test(.timeLimit(.minutes(1))) func closingRefusesWhatIsHeld() async throws {
+        let bench = try Bench()
+        bench.producer.hold(true)
+        #expect(bench.producer.send(record([1]), tag: 1))
+        let waiting = Task { await bench.producer.send(record([2])) }
+        while bench.producer.outstanding.waiting < 2 { await Task.yield() }
+        await bench.close(within: .seconds(90))
+        #expect(bench.reports.outcome(of: 1)?.refusal == .closed)
+        #expect(await waiting.value.refusal == .closed)
+    }
+
     @Test func cancelled() async throws {
         let bench = try Bench()
         #expect(await bench.producer.send(record([0])).isStored)
