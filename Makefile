@@ -24,7 +24,7 @@ run: setup ## Build in release and show the store at work on this repository's h
 
 test: setup lint ## Check the formatting, build, and run all tests
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --no-parallel
+	@SWIFT="$(SWIFT)" Scripts/test
 
 newkafka: setup ## Run Kafka's tests with the librdkafka of the Python wheel confluent-kafka
 	@rm -rf .build/newkafka
@@ -34,7 +34,7 @@ newkafka: setup ## Run Kafka's tests with the librdkafka of the Python wheel con
 	$(SWIFT) build --build-tests
 	version=$$(python3 -c 'import ctypes, sys; f = ctypes.CDLL(sys.argv[1]).rd_kafka_version_str; \
 	    f.restype = ctypes.c_char_p; print(f().decode())' $(NEWKAFKA)/librdkafka.so.1) && echo "librdkafka $$version" && \
-	LD_LIBRARY_PATH=$(NEWKAFKA) TRIBUTARY_LIBRDKAFKA=$$version $(SWIFT) test --skip-build --no-parallel --filter Kafka
+	LD_LIBRARY_PATH=$(NEWKAFKA) TRIBUTARY_LIBRDKAFKA=$$version SWIFT="$(SWIFT)" Scripts/test --filter Kafka
 
 chaos: setup ## Break real brokers and processes for TRIBUTARY_CHAOS_SECONDS=600; needs TRIBUTARY_KAFKA_HOME
 	TRIBUTARY_CHAOS_SECONDS=$(TRIBUTARY_CHAOS_SECONDS) $(SWIFT) test --no-parallel --filter "ProcessRaceTests.*(chaos|ordered)"
