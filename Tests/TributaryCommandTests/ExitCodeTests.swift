@@ -52,11 +52,15 @@ import Testing
         _ = try tool.directory.file("lines", String(repeating: line, count: 3_000).utf8)
         let outcome = try await tool.shell(
             #"trap "" XFSZ; { (ulimit -f 1000; "$0" import lines 2>errors); echo $? >code; } | \#(reader) >summary; "#
-                + "cat summary; exit $(cat code)")
+                + "cat summary; cat errors >&2; exit $(cat code)")
         #expect(outcome.code == ExitCode.outcomeUnknown.rawValue)
+        let named = outcome.errors.split(separator: "\n").filter { $0.contains("line ") }
+        // The ids were made up.
+        let unknown = named.filter { $0.contains("; the id is ") }
+        #expect(!unknown.isEmpty && Set(unknown).count == unknown.count)
         if reader == "true" { return }
         let counts = try #require(try outcome.objects.first).compactMapValues { $0 as? Int }
-        #expect(try #require(counts["unsettled"]) > 0)
+        #expect(counts["unsettled"] == named.count)
         let settled = ["stored", "repeats", "refused", "bad", "unsettled"].compactMap { counts[$0] }
         #expect(settled.reduce(0, +) == counts["lines"])
     }
