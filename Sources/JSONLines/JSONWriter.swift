@@ -3,8 +3,7 @@
 /// ```swift
 /// var writer = JSONWriter()
 /// writer.beginObject()
-/// writer.key("version")
-/// writer.integer(0)
+/// writer.field("version", 0)
 /// writer.endObject()
 /// writer.endLine()
 /// ```
@@ -41,6 +40,16 @@ public struct JSONWriter: Sendable {
         end(UInt8(ascii: "]"))
     }
 
+    public mutating func beginObject(_ name: StaticString) {
+        key(name)
+        beginObject()
+    }
+
+    public mutating func beginArray(_ name: StaticString) {
+        key(name)
+        beginArray()
+    }
+
     /// - Parameter name: a key that needs no escapes.
     public mutating func key(_ name: StaticString) {
         separate()
@@ -56,6 +65,36 @@ public struct JSONWriter: Sendable {
         bytes.append(UInt8(ascii: ":"))
         needsComma = false
     }
+
+    // MARK: - Fields: a key and its value
+
+    public mutating func field(_ name: StaticString, _ value: Int64?) {
+        key(name)
+        integer(value)
+    }
+
+    public mutating func field(_ name: StaticString, _ value: Int) {
+        key(name)
+        integer(Int64(value))
+    }
+
+    public mutating func field(_ name: StaticString, _ value: Bool) {
+        key(name)
+        boolean(value)
+    }
+
+    public mutating func field(_ name: StaticString, _ text: String?) {
+        key(name)
+        string(text)
+    }
+
+    /// - Parameter text: UTF-8.
+    public mutating func field(_ name: StaticString, _ text: some Sequence<UInt8>) {
+        key(name)
+        string(text)
+    }
+
+    // MARK: - Values
 
     /// - Parameter text: UTF-8. Only what must be is escaped.
     public mutating func string(_ text: some Sequence<UInt8>) {

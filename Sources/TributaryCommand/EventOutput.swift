@@ -6,15 +6,11 @@ extension Output {
     /// An event as `read` and `read-all` show it.
     func event(_ event: RecordedEvent) throws {
         json.beginObject()
-        json.key("stream")
-        json.string(event.stream.utf8)
-        json.key("version")
-        json.integer(event.version)
-        json.key("position")
-        json.integer(event.position?.value)
+        json.field("stream", event.stream.utf8)
+        json.field("version", event.version)
+        json.field("position", event.position?.value)
         content(event)
-        json.key("created")
-        json.string(Timestamp.text(milliseconds: event.createdMilliseconds))
+        json.field("created", Timestamp.text(milliseconds: event.createdMilliseconds))
         json.endObject()
         try endLine()
     }
@@ -22,8 +18,7 @@ extension Output {
     /// An event as `import` takes it.
     func importable(_ event: RecordedEvent) throws {
         json.beginObject()
-        json.key("stream")
-        json.string(event.stream.utf8)
+        json.field("stream", event.stream.utf8)
         content(event)
         json.endObject()
         try endLine()
@@ -33,8 +28,7 @@ extension Output {
         let contentType = event.contentType
         json.key("id")
         json.uuid(event.id)
-        json.key("type")
-        json.string(event.type)
+        json.field("type", event.type)
         let data = event.data
         if contentType.isJSON && reader.isInlineValue(data) {
             json.key("data")
@@ -43,15 +37,11 @@ extension Output {
             json.key("dataBase64")
             json.base64(data)
         }
-        json.key("contentType")
-        json.string(contentType.rawValue)
+        json.field("contentType", contentType.rawValue)
         metadata(event.metadata)
-        json.key("schemaVersion")
-        json.integer(Int64(event.schemaVersion))
-        json.key("correlationId")
-        json.string(event.correlationID)
-        json.key("causationId")
-        json.string(event.causationID)
+        json.field("schemaVersion", Int64(event.schemaVersion))
+        json.field("correlationId", event.correlationID)
+        json.field("causationId", event.causationID)
     }
 
     /// `null` inline would read as no metadata.

@@ -18,12 +18,9 @@ func runOrderVoid(_ arguments: Arguments, _ context: Context) async throws -> Ex
         if try await describe(record, Int(partition), store), asks { try await ask(context.place.storeName) }
         let first = try await store.voidOrder(record: record, partition: Int(partition))
         context.output.json.beginObject()
-        context.output.json.key("record")
-        context.output.json.integer(record)
-        context.output.json.key("partition")
-        context.output.json.integer(partition)
-        context.output.json.key("firstPosition")
-        context.output.json.integer(first.value)
+        context.output.json.field("record", record)
+        context.output.json.field("partition", partition)
+        context.output.json.field("firstPosition", first.value)
         context.output.json.endObject()
         try context.output.endLine()
         return .done

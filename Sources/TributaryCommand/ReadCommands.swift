@@ -139,16 +139,11 @@ private func listByName(
 extension Output {
     fileprivate func stream(_ info: StreamInfo) throws {
         json.beginObject()
-        json.key("stream")
-        json.string(info.stream.utf8)
-        json.key("events")
-        json.integer(info.eventCount)
-        json.key("currentVersion")
-        json.integer(info.currentVersion)
-        json.key("firstVersion")
-        json.integer(info.firstVersion)
-        json.key("state")
-        json.string(info.state.text)
+        json.field("stream", info.stream.utf8)
+        json.field("events", info.eventCount)
+        json.field("currentVersion", info.currentVersion)
+        json.field("firstVersion", info.firstVersion)
+        json.field("state", info.state.text)
         json.endObject()
         try endLine()
     }
