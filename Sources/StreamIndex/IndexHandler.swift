@@ -247,6 +247,8 @@ final class IndexHandler: LogHandler {
         shared.state.withLock { state in
             guard state.holds[channel] == hold, state.failure == nil else { return }
             state.holds[channel] = nil
+            // What was under way meanwhile is no gap of the log.
+            state.restarts[channel] = 0
             let lane = state.applier.lanes[channel]
             if lane.halted == nil { log.restart(channel: channel, from: lane.state.nextOffset) }
         }

@@ -87,6 +87,27 @@ import Testing
         }
     }
 
+    /// What was under way when the channel was asked for again is behind what comes next, each time.
+    @Test func doubtsOneAfterTheOtherAreNoGap() async throws {
+        try await withIndex { index, log in
+            let first = await append(index, 1)
+            log.deliver([1])
+            #expect(await version(first) == 0)
+            let second = await append(index, 2)
+            let third = await append(index, 3)
+            for round in 1...3 {
+                log.tell(.contactRegained)
+                try await log.wait(forRestarts: 2 * round - 1)
+                log.deliver([3])
+                try await log.wait(forRestarts: 2 * round)
+            }
+            log.deliver([2, 3])
+            #expect(await version(second) == 1)
+            #expect(await version(third) == 2)
+            #expect(index.halts == [nil])
+        }
+    }
+
     /// What the first loss of contact asked for says nothing of the second.
     @Test func aSecondLossAsksAgain() async throws {
         try await withIndex { index, log in

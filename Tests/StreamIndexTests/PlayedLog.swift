@@ -40,9 +40,7 @@ final class PlayedLog: RecordLog {
 
     /// Returns when the log was given so many records.
     func wait(forRecords count: Int, in channel: Int = 0) async throws {
-        try await onOwnThread(named: "played-wait") { [state] in
-            state.wait { $0.records[channel].count >= count ? () : nil }
-        }
+        try await wait { $0.records[channel].count >= count }
     }
 
     /// Delivers stored records; each as the offset that it has, or as another.
@@ -138,14 +136,18 @@ final class PlayedLog: RecordLog {
     var questions: Int { state.read { $0.questions } }
 
     func wait(forQuestions count: Int) async throws {
-        try await onOwnThread(named: "played-wait") { [state] in
-            state.wait { $0.questions >= count ? () : nil }
-        }
+        try await wait { $0.questions >= count }
     }
 
     func wait(forRestarts count: Int) async throws {
+        try await wait { $0.restarts.count >= count }
+    }
+
+    private struct NotSoon: Error {}
+
+    private func wait(until isSo: @escaping @Sendable (borrowing State) -> Bool) async throws {
         try await onOwnThread(named: "played-wait") { [state] in
-            state.wait { $0.restarts.count >= count ? () : nil }
+            guard state.wait(until: .now + .seconds(30), { isSo($0) ? () : nil }) != nil else { throw NotSoon() }
         }
     }
 
