@@ -6,8 +6,8 @@ import Synchronization
 
 /// What became of a record.
 public enum KafkaOutcome: Sendable, Equatable {
-    /// It is in the log, on all in-sync replicas. The offset is -1 where the broker's answer did not tell; after a
-    /// retry it may be that of a second copy.
+    /// It is in the log, on all in-sync replicas. Where the broker's answer did not tell the offset it is -1, and 0, 1, 2
+    /// and so on for those behind it in the batch; after a retry it may be that of a second copy.
     case stored(offset: Int64)
     /// It is not in the log and never will be.
     case notStored(KafkaError)
@@ -345,7 +345,8 @@ public final class KafkaProducer: Sendable {
         }
         answer(reports) { [self] state in
             for (report, bytes) in zip(reports, sizes) {
-                state.outbox.landed(Outbox.Place(topic: report.topic, partition: report.partition), bytes: bytes)
+                let place = Outbox.Place(topic: report.topic, partition: report.partition)
+                state.outbox.landed(place, report.tag, bytes: bytes)
             }
             pump(&state)
         }
@@ -407,7 +408,7 @@ public final class KafkaProducer: Sendable {
             state.client = nil
             return state.madeAt
         }
-        rd_kafka_purge(client.handle.pointer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        purge(client)
         let end = ContinuousClock.now + KafkaLimits.purgePatience
         while state.withLock({ $0.outbox.inFlightRecords > 0 }), ContinuousClock.now < end {
             if let event = Event(of: client.queue, within: KafkaLimits.poll) {
@@ -415,7 +416,7 @@ public final class KafkaProducer: Sendable {
                 handle(event, client, lends: false)
             }
         }
-        state.withLock { $0.outbox.forgetFlight() }
+        answerForFlight(error)
         client.destroy(patience: .zero)
         // Another that fails at once, as without permission, is not made again and again without a breath.
         if ContinuousClock.now < madeAt + KafkaLimits.shortLife { pause(KafkaLimits.replacePause) }
@@ -427,22 +428,34 @@ public final class KafkaProducer: Sendable {
             refuse(state.outbox.takeWaiting(), &state)
             return state.client
         }
-        if let client {
-            rd_kafka_purge(client.handle.pointer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
-        }
+        if let client { purge(client) }
+    }
+
+    /// Has the library answer for all that it has. It does so on threads that may be busy, as with names of brokers that
+    /// nobody resolves.
+    private func purge(_ client: KafkaClient) {
+        rd_kafka_purge(
+            client.handle.pointer,
+            RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
+    }
+
+    /// Says of what the library has not answered for in time that it may be stored.
+    private func answerForFlight(_ error: KafkaError?) {
+        let left = state.withLock { $0.outbox.takeFlight() }
+        answer(
+            left.map {
+                KafkaReport(
+                    tag: $0.tag, topic: $0.place.topic, partition: $0.place.partition,
+                    outcome: .unknown(error ?? Self.closed))
+            }
+        ) { _ in }
     }
 
     private func end() {
-        giveUp()
+        state.withLock { refuse($0.outbox.takeWaiting(), &$0) }
         reportRefused()
-        let (client, left) = state.withLock { state in
-            defer {
-                state.client = nil
-                state.awaited = [:]
-            }
-            return (state.client, Array(state.awaited.values))
-        }
-        for awaited in left { awaited.continuation?.resume(returning: .unknown(Self.closed)) }
+        answerForFlight(nil)
+        let client = state.withLock { $0.client.take() }
         client?.destroy()
     }
 

@@ -9,6 +9,7 @@ struct Outbox: Sendable {
         var waiting = WaitingRecords()
         var waitingBytes = 0
         var inFlight = 0
+        var flight = Flight()
         /// Whether what waits has gathered long enough, or something behind it may not wait.
         var isDue = false
         /// Nothing of it goes.
@@ -113,6 +114,7 @@ struct Outbox: Sendable {
                 switch outcome {
                 case .taken:
                     lanes[number].inFlight += 1
+                    lanes[number].flight.add(sent.tag)
                     inFlightRecords += 1
                     inFlightBytes += sent.record.byteCount
                 case .refused: break
@@ -148,17 +150,25 @@ struct Outbox: Sendable {
     }
 
     /// The library has answered for a record.
-    mutating func landed(_ place: Place, bytes: Int) {
-        if let number = numbers[place] { lanes[number].inFlight -= 1 }
+    mutating func landed(_ place: Place, _ tag: UInt64, bytes: Int) {
+        if let number = numbers[place] {
+            lanes[number].inFlight -= 1
+            lanes[number].flight.remove(tag)
+        }
         inFlightRecords -= 1
         inFlightBytes -= bytes
     }
 
-    /// The library is gone with all that it had.
-    mutating func forgetFlight() {
-        for number in lanes.indices { lanes[number].inFlight = 0 }
+    /// The library is gone with all that it had: the tags of what it did not answer for.
+    mutating func takeFlight() -> [(place: Place, tag: UInt64)] {
+        var left: [(place: Place, tag: UInt64)] = []
+        for (place, number) in numbers {
+            lanes[number].inFlight = 0
+            left += lanes[number].flight.takeAll().map { (place, $0) }
+        }
         inFlightRecords = 0
         inFlightBytes = 0
+        return left
     }
 
     /// Takes out what waits, in order within a partition.

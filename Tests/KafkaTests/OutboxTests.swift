@@ -26,7 +26,7 @@ private func expect<Value: Equatable>(
     }
 
     private func land(_ outbox: inout Outbox, _ count: Int, partition: Int = 0, bytes: Int = 10) {
-        for _ in 0..<count { outbox.landed(Outbox.Place(topic: 0, partition: partition), bytes: bytes) }
+        for _ in 0..<count { outbox.landed(Outbox.Place(topic: 0, partition: partition), 0, bytes: bytes) }
     }
 
     @Test func littleGoesAtOnceAndTheRestTogether() {
@@ -150,7 +150,27 @@ private func expect<Value: Equatable>(
             handed += pumped(&outbox).flatMap { $0 }
         }
         #expect(handed == [1_000, 1_001, 1_002, 1_003])
-        outbox.forgetFlight()
+        _ = outbox.takeFlight()
         expect([2_000, 2_001, 2_002, 2_003], pumped(&outbox).flatMap { $0 })
+    }
+
+    /// In whatever order the library answers for the rest.
+    @Test func whatWasNotAnsweredIsNamed() {
+        var outbox = Outbox()
+        for tag in 0...4 as ClosedRange<UInt64> { _ = outbox.add(record(), tag) }
+        for tag in 11...13 as ClosedRange<UInt64> { _ = outbox.add(record(1), tag) }
+        _ = pumped(&outbox)
+        for tag in [3, 0, 1] as [UInt64] { outbox.landed(Outbox.Place(topic: 0, partition: 0), tag, bytes: 10) }
+        outbox.landed(Outbox.Place(topic: 0, partition: 1), 12, bytes: 10)
+        expect([2, 4, 11, 13], outbox.takeFlight().map(\.tag).sorted())
+        expect(0, outbox.takeFlight().count)
+        expect(0, outbox.inFlightRecords)
+        for tag in 5...3_000 as ClosedRange<UInt64> { _ = outbox.add(record(), tag) }
+        while outbox.waitingCount > 0 {
+            for tag in pumped(&outbox).joined() where tag != 2_000 {
+                outbox.landed(Outbox.Place(topic: 0, partition: 0), tag, bytes: 10)
+            }
+        }
+        expect([2_000], outbox.takeFlight().map(\.tag))
     }
 }
