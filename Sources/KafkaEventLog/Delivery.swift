@@ -93,10 +93,10 @@ struct Delivery: ~Copyable {
 
     private func isOver(_ ends: [Int64], _ deadline: ContinuousClock.Instant) -> Bool {
         // What stands behind a loss of contact would have to be compared first, and nobody does any more.
-        if hasFailed || isLost || zip(channels, ends).allSatisfy({ $0.next >= $1 || $0.isDamaged || $0.isCut }) {
-            return true
-        }
-        return ContinuousClock.now >= deadline
+        if hasFailed || isLost { return true }
+        // Nobody asks leaders any more.
+        return zip(channels, ends).allSatisfy { $0.next >= $1 || $0.isDamaged || $0.isCut || $0.isAsking }
+            || ContinuousClock.now >= deadline
     }
 
     private mutating func begin(_ channel: Int) {
@@ -161,7 +161,7 @@ struct Delivery: ~Copyable {
     private mutating func take(_ message: borrowing KafkaMessage) {
         guard let channel = read(message.place) else { return }
         let offset = message.offset
-        compare(message, channel)
+        guard isAsDelivered(message, channel) else { return actions.append(.doubt) }
         // It was acknowledged; or an old version of the library delivers it twice.
         if offset < channels[channel].next { return }
         if offset > channels[channel].next { return missing(channel, foundAt: offset) }
@@ -174,12 +174,15 @@ struct Delivery: ~Copyable {
         channels[channel].rereads = 0
     }
 
-    /// With what was delivered on its acknowledgement: where it differs, the log is not what it was then.
-    private mutating func compare(_ message: borrowing KafkaMessage, _ channel: Int) {
+    /// False: what was delivered on its acknowledgement is another, or gone, so the log is not what it was then. What
+    /// comes behind it is left until the handler has compared.
+    private mutating func isAsDelivered(_ message: borrowing KafkaMessage, _ channel: Int) -> Bool {
+        var isSame = true
         while let first = channels[channel].unread.first, first.offset <= message.offset {
             channels[channel].unread.removeFirst()
-            if !message.isSame(as: first) { actions.append(.doubt) }
+            if !message.isSame(as: first) { isSame = false }
         }
+        return isSame
     }
 
     private mutating func reachedEnd(of place: TopicPartition, at offset: Int64) {
@@ -241,11 +244,12 @@ struct Delivery: ~Copyable {
             return actions.append(.again(channel))
         }
         channels[channel].isDamaged = true
+        let offset = channels[channel].unread.first?.offset ?? channels[channel].next
         actions.append(
             .tell(
                 .damaged(
                     channel: channel,
-                    Self.damage(channels[channel].next, description.name(of: channel), error.description))))
+                    Self.damage(offset, description.name(of: channel), error.description))))
     }
 
     /// - Parameter channel: its name.
@@ -278,6 +282,7 @@ struct Delivery: ~Copyable {
     private mutating func lose(_ why: String) {
         guard !isLost, !hasFailed else { return }
         isLost = true
+        shared.lost(true)
         reader.endAll()
         // What the library does not have can be withdrawn.
         producer.hold(true)
@@ -296,12 +301,15 @@ struct Delivery: ~Copyable {
         switch answer {
         case .contact:
             isLost = false
+            shared.lost(false)
             if !writesAfterRestart { producer.hold(false) }
             handler.handle(.contactRegained)
             for channel in channels.indices { begin(channel) }
         case .failed(let why):
             fail(why)
         case .bounds(let channel, let offset, let bounds):
+            // With contact every channel begins anew, and is asked for again.
+            guard !isLost else { return }
             guard channels[channel].isAsking, channels[channel].next == offset else { return }
             // The handler compares, whatever the answer is.
             channels[channel].unread = []

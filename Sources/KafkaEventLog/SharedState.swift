@@ -39,6 +39,7 @@ final class SharedState: Sendable {
         var probes = 0
         /// The channels whose bounds are being asked for, and from which offset.
         var wanted: [Int: Int64] = [:]
+        var isLost = false
         var storedEnds: [Int64]
         var unknownEnds: Set<Int> = []
     }
@@ -224,8 +225,10 @@ final class SharedState: Sendable {
         }
     }
 
-    /// What this log stored, and the channels of which it is not known.
-    var storedEnds: ([Int64], [Int]) { state.read { ($0.storedEnds, $0.unknownEnds.sorted()) } }
+    func lost(_ isLost: Bool) { state.withLock { $0.isLost = isLost } }
+
+    /// What this log stored, and the channels of which it is not known and can be asked for.
+    var storedEnds: ([Int64], [Int]) { state.read { ($0.storedEnds, $0.isLost ? [] : $0.unknownEnds.sorted()) } }
 
     func drain(to ends: [Int64], by deadline: ContinuousClock.Instant) {
         state.withLock {

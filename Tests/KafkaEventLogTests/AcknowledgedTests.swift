@@ -19,7 +19,8 @@ private final class Bench {
     /// - Parameters:
     ///   - values: the records that are in the topic.
     ///   - isAway: no broker answers any more.
-    init(_ values: [[UInt8]], isAway: Bool = false) async throws {
+    ///   - offset: where delivery begins.
+    init(_ values: [[UInt8]], isAway: Bool = false, from offset: Int64 = 0) async throws {
         let (cluster, collector) = (MockCluster(), RecordCollector(channels: 1))
         let place = mockPlace(cluster, partitions: 1)
         let kafka = try place.configuration()
@@ -38,7 +39,7 @@ private final class Bench {
             kafka: kafka, place: place, description: description, shared: shared, wake: {})
         delivery = Delivery(
             description, reader: reader, producer: producer, shared: shared, leaders: leaders, handler: collector,
-            offsets: [0])
+            offsets: [offset])
         (self.cluster, self.collector, self.shared) = (cluster, collector, shared)
         (self.reader, self.producer) = (reader, producer)
         delivery.begin(writesAfterRestart: false)
@@ -84,6 +85,20 @@ private final class Bench {
         while collector.now.records[0].count < count, .now < end {
             reader.whenReady(within: .seconds(1)) { all in delivery.read(all) }
         }
+    }
+
+    /// Reads on from elsewhere, as where a log has nothing at the offsets between.
+    func skip(to offset: Int64) throws { try reader.begin(TopicPartition(0), at: offset) }
+
+    /// Waits until nobody asks a leader any more.
+    func waitForAnswers() async {
+        while shared.probes > 0 { await Task.yield() }
+    }
+
+    /// Reads until the handler has heard of something like this.
+    func read(until matches: (LogEvent) -> Bool) {
+        let end = ContinuousClock.now + .seconds(30)
+        while !collector.now.events.contains(where: matches), .now < end { readOnce() }
     }
 
     func restart(from offset: Int64) { shared.restart(0, offset) }
@@ -136,6 +151,36 @@ extension KafkaOutcome {
         let away = try await Bench([[10]], isAway: true)
         #expect(!away.waits(for: 1))
         away.close()
+        // A question to a leader is not answered any more either.
+        let asking = try await Bench([[10]])
+        asking.cluster.lead("shop.events", 0, by: -1)
+        asking.restart(from: -1)
+        #expect(!asking.waits(for: 1))
+        asking.close()
+    }
+
+    /// An answer that was under way when contact was lost says nothing.
+    @Test func aLateAnswerIsNoContact() async throws {
+        let bench = try await Bench([[10]], from: -1)
+        await bench.waitForAnswers()
+        bench.cluster.stop()
+        let isLoss: (LogEvent) -> Bool = { if case .contactLost = $0 { true } else { false } }
+        bench.read(until: isLoss)
+        bench.heed()
+        #expect(bench.collector.now.events.last.map(isLoss) == true, "\(bench.collector.now.events)")
+        bench.close()
+    }
+
+    /// The log has nothing at its offset any more, and another record behind it.
+    @Test func nothingIsDeliveredBehindWhatIsGone() async throws {
+        let bench = try await Bench([[10], [11], [12]])
+        try await bench.acknowledge(0...1, of: bench.cluster)
+        bench.deliver()
+        try bench.skip(to: 2)
+        bench.read { $0 == .contactRegained }
+        #expect(bench.values == [[10], [11]])
+        #expect(bench.collector.now.events == [.contactRegained])
+        bench.close()
     }
 
     /// So the newest that was delivered is one that the handler can compare with the log.
