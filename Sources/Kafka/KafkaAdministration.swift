@@ -90,20 +90,23 @@ extension KafkaInquiry {
     }
 
     /// Asks again where no answer comes. To clients the controller is any broker that was alive a moment ago, and each
-    /// answer about brokers names another: it may be one that stands still.
+    /// answer about brokers names another: it may be one that stands still, or that has just gone.
     private func askController(_ ask: (Duration) throws(KafkaError) -> Event) throws(KafkaError) -> Event {
         var slice = KafkaLimits.controllerSlice
         while true {
-            // The request would wait for one until its time is over.
+            // The same answer names the controller.
+            let brokers = try brokers()
             let controller = rd_kafka_controllerid(handle.pointer, KafkaLimits.controllerWait.milliseconds32)
-            guard controller >= 0, try brokers().contains(controller) else {
+            // The request would wait for one until its time is over.
+            guard brokers.contains(controller) else {
                 throw KafkaError(.timedOut, "the cluster has no controller now")
             }
             do throws(KafkaError) {
                 return try ask(min(patience, slice))
             } catch {
-                guard error.kind == .timedOut, patience > .zero else { throw error }
+                guard error.kind == .timedOut || error.kind == .unreachable, patience > .zero else { throw error }
                 slice *= 2
+                _ = troubles(within: KafkaLimits.askPause)
             }
         }
     }
@@ -144,13 +147,25 @@ extension KafkaInquiry {
         var text = [CChar](repeating: 0, count: 512)
         rd_kafka_AdminOptions_set_request_timeout(options, max(1, wait.milliseconds32), &text, text.count)
         send(client, options, queue)
-        let event = Event(of: QueueHandle(pointer: queue), within: wait + .seconds(1))
-        guard let event else { throw KafkaError(.timedOut, "no broker answered") }
+        guard let event = try answer(on: QueueHandle(pointer: queue), within: wait + .seconds(1)) else {
+            throw KafkaError(.timedOut, "no broker answered")
+        }
         if let error = event.error {
             let refusal = troubles().first { $0.kind == .authentication }
             throw configuration.explained(refusal ?? error)
         }
         return event
+    }
+
+    /// Looks now and then whether the question was given up.
+    private func answer(on queue: QueueHandle, within wait: Duration) throws(KafkaError) -> Event? {
+        let end = ContinuousClock.now + wait
+        while true {
+            let left = max(.zero, ContinuousClock.now.duration(to: end))
+            if let event = Event(of: queue, within: min(left, KafkaLimits.askSlice)) { return event }
+            if isCancelled() { throw KafkaError(.cancelled, "the question was given up") }
+            if left <= .zero { return nil }
+        }
     }
 
     private func string(_ text: [CChar]) -> String {

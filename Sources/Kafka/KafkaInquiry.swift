@@ -16,7 +16,7 @@ public struct KafkaStoredRecord: Sendable, Equatable {
 public final class KafkaInquiry: Sendable {
     private let client: KafkaClient
     private let deadline: Mutex<ContinuousClock.Instant>
-    private let isCancelled: @Sendable () -> Bool
+    let isCancelled: @Sendable () -> Bool
 
     /// - Parameters:
     ///   - topics: one or more, by which partitions are named in questions.
@@ -167,11 +167,14 @@ public final class KafkaInquiry: Sendable {
         of topic: OpaquePointer, _ body: (rd_kafka_metadata) throws(KafkaError) -> R?
     ) throws(KafkaError) -> R {
         var last = KafkaError(.timedOut, "no broker answered")
-        while let slice = slice {
+        var length = KafkaLimits.askSlice
+        while let slice = slice(of: length) {
             var metadata: UnsafePointer<rd_kafka_metadata>?
             let code = rd_kafka_metadata(client.handle.pointer, 0, topic, &metadata, slice.milliseconds32)
             guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else {
                 last = try heard(code, last)
+                // A late answer is lost, and the next may take as long.
+                length = min(length * 2, KafkaLimits.longestAskSlice)
                 continue
             }
             defer { rd_kafka_metadata_destroy(metadata) }
