@@ -16,7 +16,7 @@ import Testing
         defer { whole.close() }
         let expected = Self.entries(whole)
         #expect(try Self.placed(whole) == book.expected(), "seed \(seed)")
-        #expect(book.voids > 5, "voids do not happen any more")
+        #expect(book.voids > 0, "voids do not happen any more")
         try Self.expectAllConfirmed(whole, "seed \(seed)")
         var random = SeededGenerator(seed: seed)
         for (most, gathering) in [(1, 1), (7, 1), (300, 1), (1, 40), (3, 100_000)] {

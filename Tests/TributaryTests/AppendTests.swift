@@ -90,7 +90,8 @@ import Tributary
                 let again = try await store.append(events, to: order, expecting: expected)
                 #expect(again.isRepeat)
                 #expect(again.versions == first.versions)
-                #expect(again.positions == first.positions)
+                // Of several partitions they come later.
+                #expect(first.positions == nil || again.positions == first.positions)
                 #expect(again.token == first.token)
             }
             let id = UUID()
