@@ -105,7 +105,7 @@ extension KafkaInquiry {
                 return try ask(min(patience, slice))
             } catch {
                 guard error.kind == .timedOut || error.kind == .unreachable, patience > .zero else { throw error }
-                slice *= 2
+                if error.kind == .timedOut { slice *= 2 }
                 _ = troubles(within: KafkaLimits.askPause)
             }
         }
