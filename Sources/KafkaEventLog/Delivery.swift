@@ -41,6 +41,8 @@ struct Delivery: ~Copyable {
     /// Channels that are to be read from elsewhere: what comes of them is of before.
     private var moved: Set<Int> = []
     private var isLost = false
+    /// The handler was told to compare, and the log was being closed: it does not, and takes nothing more.
+    private var isInVain = false
     private var writesAfterRestart = false
     private var hasFailed = false
     private var records = RecordRun()
@@ -93,7 +95,7 @@ struct Delivery: ~Copyable {
 
     private func isOver(_ ends: [Int64], _ deadline: ContinuousClock.Instant) -> Bool {
         // What stands behind a loss of contact would have to be compared first, and nobody does any more.
-        if hasFailed || isLost { return true }
+        if hasFailed || isLost || isInVain { return true }
         // Nobody asks leaders any more.
         return zip(channels, ends).allSatisfy { $0.next >= $1 || $0.isDamaged || $0.isCut || $0.isAsking }
             || ContinuousClock.now >= deadline
@@ -230,7 +232,9 @@ struct Delivery: ~Copyable {
         case .fatal: actions.append(.failed("the Kafka client has failed: \(error); open the store again"))
         // One broker that is away is not a loss of contact: others may lead. But it may come back with other records,
         // and the library says that all are away only where it has tried all.
-        case .unreachable where error.name != "_ALL_BROKERS_DOWN": if !isLost { actions.append(.doubt) }
+        // Whoever opens the log again compares.
+        case .unreachable where error.name != "_ALL_BROKERS_DOWN":
+            if !isLost, !shared.isClosed { actions.append(.doubt) }
         case .unreachable, .authentication, .notAuthorized, .unknownTopic:
             if !isLost { actions.append(.lost(error.description)) }
         default: break
@@ -268,7 +272,7 @@ struct Delivery: ~Copyable {
             if case .damaged(let channel?, _) = event { reader.end(description.place(of: channel)) }
             handler.handle(event)
         case .lost(let why): lose(why)
-        case .doubt: if !isLost, !hasFailed { handler.handle(.contactRegained) }
+        case .doubt: if !isLost, !hasFailed { haveCompared() }
         case .failed(let why): fail(why)
         }
     }
@@ -277,6 +281,11 @@ struct Delivery: ~Copyable {
         reader.end(description.place(of: channel))
         channels[channel].isAsking = true
         leaders.askBounds(of: channel, for: channels[channel].next)
+    }
+
+    private mutating func haveCompared() {
+        if shared.isClosed { isInVain = true }
+        handler.handle(.contactRegained)
     }
 
     private mutating func lose(_ why: String) {
@@ -303,7 +312,7 @@ struct Delivery: ~Copyable {
             isLost = false
             shared.lost(false)
             if !writesAfterRestart { producer.hold(false) }
-            handler.handle(.contactRegained)
+            haveCompared()
             for channel in channels.indices { begin(channel) }
         case .failed(let why):
             fail(why)
@@ -322,7 +331,7 @@ struct Delivery: ~Copyable {
                 handler.handle(.shortened(channel: channel, end: bounds.upperBound))
             } else {
                 // It may have been shorter, and have grown since.
-                handler.handle(.contactRegained)
+                haveCompared()
             }
             begin(channel)
         }

@@ -129,7 +129,8 @@ final class SharedState: Sendable {
     func restart(_ channel: Int, _ offset: Int64) {
         state.withLock { state in
             precondition(state.wasStarted, "a log is started before it is restarted")
-            if !state.isClosing { state.inbox.restarts.append((channel, offset)) }
+            // While the log is being closed too: what is left out for this would look like a gap.
+            if state.isDelivering { state.inbox.restarts.append((channel, offset)) }
         }
     }
 

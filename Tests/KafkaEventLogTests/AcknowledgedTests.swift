@@ -111,8 +111,10 @@ private final class Bench {
         return delivery.heed()
     }
 
+    func beginClose() { _ = shared.beginClose() }
+
     func close() {
-        _ = shared.beginClose()
+        beginClose()
         producer.close(within: .seconds(10))
         reader.close()
         cluster.close()
@@ -153,10 +155,36 @@ extension KafkaOutcome {
         away.close()
         // A question to a leader is not answered any more either.
         let asking = try await Bench([[10]])
-        asking.cluster.lead("shop.events", 0, by: -1)
+        asking.cluster.slow(milliseconds: 60_000)
         asking.restart(from: -1)
         #expect(!asking.waits(for: 1))
         asking.close()
+    }
+
+    /// What the handler left out for it would be a gap.
+    @Test func aRestartIsHeededWhileTheLogIsBeingClosed() async throws {
+        let bench = try await Bench([[10], [11]])
+        bench.read(2)
+        bench.beginClose()
+        bench.restart(from: 1)
+        #expect(bench.waits(for: 2))
+        bench.read(3)
+        #expect(bench.values == [[10], [11], [11]])
+        #expect(!bench.waits(for: 2))
+        bench.close()
+    }
+
+    /// The handler would have to compare.
+    @Test func nothingIsWaitedForAfterADoubtWhileTheLogIsBeingClosed() async throws {
+        let bench = try await Bench([[10], [11], [12]])
+        try await bench.acknowledge(0...1, of: bench.cluster)
+        bench.deliver()
+        #expect(bench.waits(for: 3))
+        bench.beginClose()
+        try bench.skip(to: 2)
+        bench.read { $0 == .contactRegained }
+        #expect(!bench.waits(for: 3))
+        bench.close()
     }
 
     /// An answer that was under way when contact was lost says nothing.
