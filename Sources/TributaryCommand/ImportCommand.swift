@@ -132,16 +132,17 @@ private final class ImportRun {
         return true
     }
 
-    /// Something that concerns all lines: the first such is what the command ends with. The others are named too, for
-    /// an id that was made up here is told nowhere else.
+    /// Something that concerns all lines: the first such is what the command ends with. Others are named too where it
+    /// is unknown what became of them, for an id that was made up here is told nowhere else.
     private func fail(_ line: ImportSource.Line, _ error: AppendError, _ problem: Failure) {
         unsettled += 1
         source.stop()
         var message = "line \(line.number): \(problem.message)"
         if case .outcomeUnknown(let ids) = error {
             message += "; the id is " + ids.map { $0.uuidString.lowercased() }.joined(separator: " ")
+            if failure != nil { StandardError.line(message) }
         }
-        if failure != nil { return StandardError.line(message) }
+        guard failure == nil else { return }
         failure = Failure(problem.code, message + "; import the file again, lines with ids are not stored twice")
     }
 }
