@@ -130,6 +130,11 @@ final class Child {
     /// Waits for the end. The code of a child that a signal killed is negative.
     func outcome() async throws -> Tool.Outcome {
         for await _ in ends {}
+        // The task was cancelled, as at a test's time limit.
+        if process.isRunning {
+            signal(SIGKILL)
+            throw CancellationError()
+        }
         let code = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
         return Tool.Outcome(code: code, output: try text(output), errors: try text(errors))
     }
