@@ -83,8 +83,9 @@ public enum IndexLimits {
     /// How long a new store's first record may take, and how often it is looked for.
     static let creationDeadline = Duration.seconds(30)
     static let creationPause = Duration.milliseconds(5)
-    /// Before it is written again, where it does not show; each further pause is twice as long.
-    static let creationRewrite = Duration.milliseconds(250)
+    /// Before it is written again, where it does not show; each further pause is twice as long. A new broker may take
+    /// half a second for its first record.
+    static let creationRewrite = Duration.seconds(1)
     /// Records in a page of `logRecords`, and bytes of keys and values after which a page ends. A page is large, since
     /// its segment file is read from the beginning for each.
     public static let logPageRecords = 8_192
