@@ -66,6 +66,9 @@ public final class EventStore: Sendable {
 
     /// Ends: what was accepted is safe, what was not written is refused, every waiting call is answered. Later calls
     /// throw `StoreError` with `closed`.
+    ///
+    /// On Kafka it waits for what is under way, at most for the location's `patience` and what the client library takes
+    /// to end. While no broker answers, what was not sent yet is refused at once.
     public func close() async {
         let isFirst = life.withLock { life in
             defer { life.isClosing = true }
