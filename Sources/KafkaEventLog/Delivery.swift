@@ -232,9 +232,7 @@ struct Delivery: ~Copyable {
         case .fatal: actions.append(.failed("the Kafka client has failed: \(error); open the store again"))
         // One broker that is away is not a loss of contact: others may lead. But it may come back with other records,
         // and the library says that all are away only where it has tried all.
-        // Whoever opens the log again compares.
-        case .unreachable where error.name != "_ALL_BROKERS_DOWN":
-            if !isLost, !shared.isClosed { actions.append(.doubt) }
+        case .unreachable where error.name != "_ALL_BROKERS_DOWN": if !isLost { actions.append(.doubt) }
         case .unreachable, .authentication, .notAuthorized, .unknownTopic:
             if !isLost { actions.append(.lost(error.description)) }
         default: break
