@@ -270,7 +270,7 @@ struct Delivery: ~Copyable {
             if case .damaged(let channel?, _) = event { reader.end(description.place(of: channel)) }
             handler.handle(event)
         case .lost(let why): lose(why)
-        case .doubt: if !isLost, !hasFailed { haveCompared() }
+        case .doubt: if !isLost, !hasFailed { askToCompare() }
         case .failed(let why): fail(why)
         }
     }
@@ -281,7 +281,7 @@ struct Delivery: ~Copyable {
         leaders.askBounds(of: channel, for: channels[channel].next)
     }
 
-    private mutating func haveCompared() {
+    private mutating func askToCompare() {
         if shared.isClosed { isInVain = true }
         handler.handle(.contactRegained)
     }
@@ -310,7 +310,7 @@ struct Delivery: ~Copyable {
             isLost = false
             shared.lost(false)
             if !writesAfterRestart { producer.hold(false) }
-            haveCompared()
+            askToCompare()
             for channel in channels.indices { begin(channel) }
         case .failed(let why):
             fail(why)
@@ -329,7 +329,7 @@ struct Delivery: ~Copyable {
                 handler.handle(.shortened(channel: channel, end: bounds.upperBound))
             } else {
                 // It may have been shorter, and have grown since.
-                haveCompared()
+                askToCompare()
             }
             begin(channel)
         }
